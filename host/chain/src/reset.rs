@@ -81,6 +81,9 @@ pub async fn forget(storage: &LaneStorage, data: DataFiles) -> Result<Footprint,
     let failed = |error| ChainError::store("delete the chain", folder, &error);
     let paths = |objects: Vec<ObjectMeta>| objects.into_iter().map(|object| object.location);
     delete(folder, paths(objects.slots).collect()).await.map_err(failed)?;
+    // Whoever runs the lane all the same may have committed meanwhile, once: before the next commit it misses its head.
+    let objects = Objects::list(storage).await?;
+    delete(folder, paths(objects.slots).collect()).await.map_err(failed)?;
     delete(folder, paths(objects.states).collect()).await.map_err(failed)?;
     delete(folder, paths(objects.outboxes).collect()).await.map_err(failed)?;
     delete(folder, vec![folder.path(paths::BEAT)]).await.map_err(failed)?;

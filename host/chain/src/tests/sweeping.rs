@@ -13,12 +13,15 @@ use object_store::{GetOptions, GetResult, ListResult, ObjectMeta, Result};
 
 use super::super::beat::BEAT_EVERY;
 use super::super::collect::Deleted;
+use super::super::lead::claim::{Claim, LeadTerm, Sign};
+use super::super::lead::store::{Attempt, LeadStore};
 use super::super::presence::{PATIENCE_MIN, Presence, presence};
 use super::super::retire::{Recent, retire};
 use super::super::store::LaneStore;
 use super::super::sweep::{is_of_chain, sweep};
 use super::super::{inspect, resolve};
 use super::*;
+use sluicegate_model::time::EventTime;
 use sluicegate_testing::held::HeldStore;
 use sluicegate_testing::passes_on;
 
@@ -192,6 +195,69 @@ fn a_lane_that_runs_is_seen_though_it_commits_nothing_and_one_that_has_ended_is_
     owner.release();
     // It does not take its patience.
     assert_eq!(runtime.block_on(presence(&storage, LONG * 60)).unwrap(), None);
+}
+
+/// A commit that waits for the store keeps its committer from beating.
+#[test]
+fn a_leader_whose_commit_waits_is_seen_by_the_sign_of_its_term_until_it_releases_it() {
+    let (runtime, storage) = new_lane();
+    assert_eq!(live(&runtime, &storage, 1), Ended::Done);
+    let leads = LeadStore::new(&storage);
+    let claim = Claim {
+        term: LeadTerm::FIRST,
+        instance: INSTANCE.to_owned(),
+        nonce: "n".to_owned(),
+        ttl_ms: 15_000,
+        url: None,
+        process: None,
+        file: None,
+        at: EventTime(0),
+    };
+    assert!(matches!(runtime.block_on(leads.try_win(&claim)), Attempt::Won));
+    let sign = |count, released| {
+        let sign = Sign { nonce: "n".to_owned(), count, released, ending: released };
+        runtime.block_on(async {
+            leads.put_sign(claim.term, &sign, LONG).await.unwrap();
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        });
+    };
+    let looked = runtime.spawn({
+        let storage = storage.clone();
+        async move { presence(&storage, LONG).await }
+    });
+    let mut count = 0;
+    while !looked.is_finished() {
+        count += 1;
+        sign(count, false);
+    }
+    let found = runtime.block_on(looked).unwrap().unwrap();
+    assert_eq!(found, Some(Presence::Beats(INSTANCE.to_owned())));
+    sign(count + 1, true);
+    assert_eq!(runtime.block_on(presence(&storage, LONG * 60)).unwrap(), None);
+}
+
+#[test]
+fn a_place_where_nobody_ever_was_is_not_waited_for() {
+    let (runtime, storage) = new_lane();
+    assert_eq!(runtime.block_on(presence(&storage, LONG * 60)).unwrap(), None);
+}
+
+#[test]
+fn what_is_committed_while_a_lane_is_forgotten_goes_too() {
+    let runtime = runtime();
+    let store = Arc::new(HeldStore::new(Arc::new(InMemory::new())));
+    let storage = storage(Arc::clone(&store) as Arc<dyn ObjectStore>);
+    assert_eq!(live(&runtime, &storage, 3), Ended::Done);
+    store.hold(paths::MARK_FOLDER);
+    let forgotten = runtime.spawn({
+        let storage = storage.clone();
+        async move { forget(&storage, DataFiles::DeleteOwn).await }
+    });
+    runtime.block_on(store.is_held());
+    assert_eq!(live(&runtime, &storage, 4), Ended::Done);
+    runtime.block_on(store.land_and_go_on()).1.unwrap();
+    runtime.block_on(forgotten).unwrap().unwrap();
+    assert_eq!(runtime.block_on(footprint(&storage)).unwrap(), Footprint::default());
 }
 
 /// An older version does not beat, but its chain moves.

@@ -94,9 +94,7 @@ pub fn run(args: &ResetArgs) -> anyhow::Result<ExitCode> {
         say("nothing was forgotten");
         return Ok(ExitCode::from(REFUSED));
     }
-    if found.epochs > 0 {
-        runtime.block_on(refuse_if_it_runs(&pipeline, &storage))?;
-    }
+    runtime.block_on(refuse_if_it_runs(&pipeline, &storage))?;
     runtime.block_on(logged.forget())?;
     let forgotten = runtime.block_on(forget(&storage, args.data_files()))?;
     finish(args, &forgotten, true)
