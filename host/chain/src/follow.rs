@@ -59,6 +59,35 @@ pub async fn records(
     Ok(records)
 }
 
+/// The records behind the genesis that a chain has not let go, up to its head. Its owner may let go of the oldest while they
+/// are read.
+///
+/// # Errors
+///
+/// As [`records`]; [`ChainError::Contended`] if it lets go faster than they are read.
+pub async fn kept_records(
+    storage: &LaneStorage,
+    head: &ChainRecord,
+) -> Result<Vec<Arc<ChainRecord>>, ChainError> {
+    let store = LaneStore::new(&storage.chain, &storage.job, &storage.lane);
+    let chain = files_id(&store, Some(head)).await?;
+    for _ in 0..LOOKS_MAX {
+        let floor = floor::find(&store, &chain).await?.highest;
+        let read = match floor.epoch.max(Epoch::GENESIS.next()) {
+            first if first <= head.epoch => records(storage, first, head.epoch, head).await,
+            _ => Ok(Vec::new()),
+        };
+        match read {
+            Ok(records) => return Ok(records),
+            Err(error) => drop(floor::settled(&store, &floor, Err::<(), _>(error)).await?),
+        }
+    }
+    Err(ChainError::Contended { url: store.folder.url.clone() })
+}
+
+/// How often records are read again of which the oldest were let go meanwhile.
+const LOOKS_MAX: usize = 4;
+
 /// What lies in a table's folder of a chain, and what the chain has let go.
 #[derive(Clone, Debug)]
 pub struct Found {

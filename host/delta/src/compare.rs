@@ -2,8 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use futures::TryStreamExt;
-
 use super::actions::Add;
 use super::claim;
 use super::contents::{Contents, Uneven, rows_of};
@@ -15,7 +13,7 @@ use sluicegate_chain::paths::LaneTag;
 use sluicegate_chain::record::{ChainRecord, DataFile, Epoch};
 use sluicegate_chain::verify::report::{Finding, Matter};
 use sluicegate_chain::{LaneStorage, inspect};
-use sluicegate_store::once::in_time;
+use sluicegate_store::once::each_in_time;
 
 /// What a comparison came to.
 #[derive(Clone, Debug)]
@@ -61,13 +59,8 @@ pub async fn compare(
     let owner = Owner::new(storage, table, &head.chain_id());
     let through = decide::published(&log.state, &owner);
     let found = follow::find(storage, table, Epoch::GENESIS, &head).await?;
-    let first = found.kept_from.max(Epoch::GENESIS.next());
-    let mut named = BTreeMap::new();
-    if first <= head.epoch {
-        for record in follow::records(storage, first, head.epoch, &head).await? {
-            named.extend(files_of(&record, table));
-        }
-    }
+    let records = follow::kept_records(storage, &head).await?;
+    let named = records.iter().flat_map(|record| files_of(record, table)).collect();
     let lying = listed(storage, table).await?;
     let own = inspect::own_chains(storage).await?;
     let mut earlier = earlier_files(storage, log, &owner, &own);
@@ -128,9 +121,9 @@ struct Named {
 /// Paths of all objects in the folder of a table, below it.
 async fn listed(storage: &LaneStorage, table: &str) -> Result<BTreeSet<String>, LogError> {
     let location = &storage.tables[table];
-    let objects = location.store.list(Some(&location.prefix));
-    let paths = objects.map_ok(|object| location.below(&object.location)).try_collect();
-    in_time(paths).await.map_err(|error| LogError::store("list the table", location, &error))
+    let objects = each_in_time(location.store.list(Some(&location.prefix))).await;
+    let objects = objects.map_err(|error| LogError::store("list the table", location, &error))?;
+    Ok(objects.into_iter().map(|object| location.below(&object.location)).collect())
 }
 
 struct Judge<'j> {

@@ -115,14 +115,9 @@ pub async fn find(
     let owner = Owner::new(storage, table, &head.chain_id());
     let through = through(&log, &owner, head.epoch).map_err(refused)?;
     let found = follow::find(storage, table, Epoch::GENESIS, &head).await?;
-    let first = found.kept_from.max(Epoch::GENESIS.next());
-    let mut named = BTreeSet::new();
-    if first <= head.epoch {
-        for record in follow::records(storage, first, head.epoch, &head).await? {
-            let files = record.files.iter().filter(|file| file.table == table);
-            named.extend(files.map(|file| file.path.clone()));
-        }
-    }
+    let records = follow::kept_records(storage, &head).await?;
+    let files = records.iter().flat_map(|record| &record.files);
+    let named = files.filter(|file| file.table == table).map(|file| file.path.clone()).collect();
     let before = now - millis(retain);
     let judge = Judge {
         removed: removed(&log),

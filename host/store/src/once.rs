@@ -8,6 +8,8 @@ use std::future::Future;
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures::TryStreamExt;
+use futures::stream::BoxStream;
 use object_store::path::Path;
 use object_store::{Error, PutMode, PutOptions, Result};
 use sha2::{Digest, Sha256};
@@ -127,6 +129,19 @@ pub async fn holds(location: &Location, path: &Path, bytes: u64, sha256: &str) -
 /// The request's, or that nothing came in time.
 pub async fn in_time<T>(request: impl Future<Output = Result<T>>) -> Result<T> {
     within(SMALL_REQUEST_TIMEOUT, request).await
+}
+
+/// Bounds a listing of any length: each page of it comes in time.
+///
+/// # Errors
+///
+/// The listing's, or that a page did not come in time.
+pub async fn each_in_time<T>(mut listed: BoxStream<'_, Result<T>>) -> Result<Vec<T>> {
+    let mut all = Vec::new();
+    while let Some(one) = in_time(listed.try_next()).await? {
+        all.push(one);
+    }
+    Ok(all)
 }
 
 /// Bounds a request that carries so many bytes: a line that is slower than [`BYTES_PER_SECOND_MIN`] counts as broken.

@@ -1,9 +1,14 @@
 //! Chains whose beginning was let go: what is deleted, what stays, and what everybody who reads a chain makes of it.
 
-use std::sync::atomic::Ordering;
+use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
 
+use async_trait::async_trait;
+use futures::StreamExt;
+use futures::stream::BoxStream;
 use object_store::memory::InMemory;
 use object_store::path::Path;
+use object_store::{GetOptions, GetResult, ObjectMeta, Result};
 
 use super::super::collect::collect;
 use super::super::hand::Head;
@@ -11,10 +16,11 @@ use super::super::record::ChainRecord;
 use super::super::store::LaneStore;
 use super::super::sweep::sweep;
 use super::super::verify::report::{Matter, Report};
-use super::super::{floor, inspect, verify};
+use super::super::{floor, follow, inspect, verify};
 use super::verifying::NoLogs;
 use super::*;
 use sluicegate_testing::held::HeldStore;
+use sluicegate_testing::passes_on;
 
 /// [`Keep::slots_min`].
 const KEPT_MIN: i64 = 128;
@@ -281,4 +287,52 @@ fn a_floor_of_another_chain_says_nothing_of_this_one() {
     assert!(!lane.verify().has_defects());
     lane.collect();
     assert_eq!(lane.slots().len(), 10);
+}
+
+/// Its owner puts the floor and lets go of slots after the floor was read, and before they are.
+#[derive(Debug)]
+struct RaisedMeanwhile {
+    inner: Arc<dyn ObjectStore>,
+    has_read_a_slot: AtomicBool,
+}
+
+impl fmt::Display for RaisedMeanwhile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("raised meanwhile")
+    }
+}
+
+#[async_trait]
+impl ObjectStore for RaisedMeanwhile {
+    passes_on!(
+        inner: put_opts, put_multipart_opts, delete_stream, list_with_offset, list_with_delimiter,
+        copy_opts
+    );
+
+    async fn get_opts(&self, path: &Path, options: GetOptions) -> Result<GetResult> {
+        let is_slot = path.filename().and_then(paths::parse_slot).is_some();
+        self.has_read_a_slot.fetch_or(is_slot, Ordering::Relaxed);
+        self.inner.get_opts(path, options).await
+    }
+
+    fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {
+        let is_floor = prefix.is_some_and(|path| path.as_ref().ends_with(paths::FLOOR_FOLDER));
+        match is_floor && !self.has_read_a_slot.load(Ordering::Relaxed) {
+            true => futures::stream::empty().boxed(),
+            false => self.inner.list(prefix),
+        }
+    }
+}
+
+#[test]
+fn records_that_are_let_go_while_they_are_read_are_no_damage() {
+    let inner: Arc<dyn ObjectStore> = Arc::new(InMemory::new());
+    let lane = lane(Arc::clone(&inner), EPOCHS);
+    let head = lane.runtime.block_on(inspect::record(&lane.storage, lane.head())).unwrap().unwrap();
+    lane.collect();
+    let has_read_a_slot = AtomicBool::new(false);
+    let raised = storage(Arc::new(RaisedMeanwhile { inner, has_read_a_slot }));
+    let records = lane.runtime.block_on(follow::kept_records(&raised, &head)).unwrap();
+    let epochs: Vec<u64> = records.iter().map(|record| record.epoch.0).collect();
+    assert_eq!(epochs, Vec::from_iter(129..=lane.head().0));
 }
