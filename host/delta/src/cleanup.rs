@@ -8,12 +8,13 @@ use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt};
 
 use super::checkpoint;
 use super::contents::of_log;
+use super::decide::check_protocol;
 use super::log::{LastCheckpoint, Log};
 use super::paths;
 use super::problem::LogError;
 use super::state::LogState;
 use sluicegate_store::Location;
-use sluicegate_store::once::{in_time, in_time_for};
+use sluicegate_store::once::{each_in_time, in_time, in_time_for};
 
 /// Where a table does not say how often it wants a checkpoint.
 const INTERVAL_DEFAULT: u64 = 10;
@@ -49,6 +50,10 @@ fn setting<'s>(state: &'s LogState, name: &str) -> Option<&'s String> {
 pub(super) async fn write(log: &Log, now: i64) -> Result<Option<u64>, LogError> {
     let contents = of_log(log).await?;
     let Some(version) = contents.state.version else { return Ok(None) };
+    // Another writer may have brought in since what a checkpoint of ours would leave out.
+    if let Some(protocol) = &contents.state.protocol {
+        check_protocol(protocol).map_err(|reason| LogError::refused(&log.table, reason))?;
+    }
     let since = now - millis(tombstones(&contents.state));
     let lines = contents.into_lines(since);
     let size = lines.len() as u64;
@@ -148,7 +153,7 @@ pub async fn forget(table: &Location) -> Result<(), LogError> {
     let failed = |error| LogError::store("delete the table's log", table, &error);
     // Without its first commits and with a checkpoint a log is still one: the newest go first.
     let objects: Vec<ObjectMeta> =
-        in_time(table.store.list(Some(&log.folder())).try_collect()).await.map_err(failed)?;
+        each_in_time(table.store.list(Some(&log.folder()))).await.map_err(failed)?;
     let mut paths: Vec<Path> = objects.into_iter().map(|object| object.location).collect();
     paths.sort();
     paths.reverse();

@@ -6,9 +6,9 @@ use std::collections::BTreeMap;
 use std::pin::pin;
 
 use bytes::Bytes;
-use futures::{StreamExt, TryStreamExt, stream};
+use futures::{StreamExt, stream};
 use object_store::path::Path;
-use object_store::{ObjectMeta, ObjectStore};
+use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt};
 use serde::{Deserialize, Serialize};
 
 use super::actions::{self, Line};
@@ -16,7 +16,7 @@ use super::checkpoint;
 use super::decide::Commit;
 use super::problem::LogError;
 use super::state::LogState;
-use sluicegate_store::once::{Created, Immutable, in_time, in_time_for, put_once};
+use sluicegate_store::once::{Created, Immutable, each_in_time, in_time, in_time_for, put_once};
 use sluicegate_store::{Location, failure, read};
 
 /// The folder of the log in that of the table.
@@ -224,7 +224,21 @@ impl Log {
     }
 
     /// Creates a commit, unless its version is taken. False: another commit has it.
+    ///
+    /// Of a log that was deleted every version is free, and what is written behind the gap no reader finds: so it is looked for
+    /// the version before, or a checkpoint of it, where others have cleaned up.
     pub(super) async fn put(&self, commit: &Commit) -> Result<bool, LogError> {
+        if let Some(before) = commit.version.checked_sub(1)
+            && !self.has(&self.commit_path(before)).await?
+            && !self.has(&self.checkpoint_path(before)).await?
+        {
+            return Err(LogError::refused(
+                &self.table,
+                format!(
+                    "has lost its log: version {before} is gone. Put `_delta_log` back from a copy, or from a version of the bucket"
+                ),
+            ));
+        }
         let path = self.commit_path(commit.version);
         let object = Immutable::new(Bytes::from(commit.text.clone()));
         let put = async { Ok(put_once(&self.table, &path, &object).await) };
@@ -245,7 +259,7 @@ impl Log {
         let first = self.path(&format!("{:020}", from.unwrap_or(0)));
         let objects = self.table.store.list_with_offset(Some(&folder), &first);
         let objects: Vec<ObjectMeta> =
-            in_time(objects.try_collect()).await.map_err(|error| self.unread(&error))?;
+            each_in_time(objects).await.map_err(|error| self.unread(&error))?;
         let mut listing = Listing::default();
         for object in objects {
             let Some(name) = object.location.filename().map(str::to_owned) else { continue };
@@ -264,6 +278,14 @@ impl Log {
         listing.commits.sort_by_key(|(version, _)| *version);
         listing.checkpoints.sort_by_key(|(version, _)| *version);
         Ok(listing)
+    }
+
+    async fn has(&self, path: &Path) -> Result<bool, LogError> {
+        match in_time(self.table.store.head(path)).await {
+            Ok(_) => Ok(true),
+            Err(error) if failure::is_absent(&error) => Ok(false),
+            Err(error) => Err(self.unread(&error)),
+        }
     }
 
     async fn get(&self, path: &Path) -> Result<Option<Bytes>, LogError> {

@@ -23,6 +23,12 @@ pub enum LogError {
         /// What is in the way, and the fix.
         reason: String,
     },
+    /// Other writers took the place of each commit.
+    #[error("the Delta table at {url} is written by others so fast that no commit gets through")]
+    Crowded {
+        /// The table's folder.
+        url: String,
+    },
     /// The chain cannot be read.
     #[error(transparent)]
     Chain(#[from] ChainError),
@@ -37,6 +43,7 @@ impl LogError {
         match self {
             Self::Store { failure, .. } => *failure != StoreFailure::Impossible,
             Self::Refused { .. } => false,
+            Self::Crowded { .. } => true,
             Self::Chain(error) => error.may_pass(),
             Self::Several(errors) => errors.iter().all(Self::may_pass),
         }

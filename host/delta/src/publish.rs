@@ -251,8 +251,7 @@ impl TableLog {
     }
 
     fn crowded(&self) -> LogError {
-        let reason = "is written by others so fast that no commit gets through";
-        LogError::refused(&self.log.table, reason)
+        LogError::Crowded { url: self.log.table.url.clone() }
     }
 
     /// Makes the table if there is none, so that its readers find no rows rather than no table.

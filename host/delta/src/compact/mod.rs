@@ -307,7 +307,7 @@ impl Work<'_> {
                 return Ok(false);
             }
         }
-        Err(self.refused("is written by others so fast that no commit gets through".to_owned()))
+        Err(LogError::Crowded { url: self.log.table.url.clone() })
     }
 
     /// Reads what came since. Whether a commit brings this file: then it was our own, and what was shown instead of it was damaged

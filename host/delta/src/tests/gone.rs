@@ -73,3 +73,16 @@ fn a_new_table_of_an_old_chain_begins_where_the_records_do() {
     assert_eq!(files(&lane), 0);
     assert_eq!(log.published().needed_from, Epoch::GENESIS, "it does not say yet how far it is");
 }
+
+#[test]
+fn a_log_that_is_deleted_under_its_writer_is_missed_before_the_next_commit() {
+    let mut lane = lane();
+    let mut log = open(&lane, &["n"]).unwrap();
+    catch_up(&lane, &mut log).unwrap();
+    lane.runtime.block_on(forget(lane.table())).unwrap();
+    lane.commit(1, &["n"]);
+    let said = catch_up(&lane, &mut log).unwrap_err().to_string();
+    assert!(said.contains("has lost its log: version 1 is gone"), "{said}");
+    let log = Log { table: lane.table().clone() };
+    assert!(lane.runtime.block_on(log.list(None)).unwrap().commits.is_empty(), "untouched");
+}
