@@ -3,7 +3,8 @@
 use crate::harness::amounts::{Amounts, Copying};
 use crate::harness::services;
 
-const FIRST: Copying<'_> = Copying { name: "first", kind: "int64", format: "parquet", out: "out" };
+const FIRST: Copying<'_> =
+    Copying { name: "first", kind: "int64", format: "parquet", out: "out", chain: "data/chain" };
 
 #[track_caller]
 fn assert_refused(folder: &Amounts, pipeline: Copying<'_>, sentence: &str) {

@@ -2,8 +2,13 @@
 
 use crate::harness::amounts::{Amounts, Copying};
 
-const PLAIN: Copying<'_> =
-    Copying { name: "first", kind: "int64", format: "parquet", out: "data/out" };
+const PLAIN: Copying<'_> = Copying {
+    name: "first",
+    kind: "int64",
+    format: "parquet",
+    out: "data/out",
+    chain: "data/chain",
+};
 const DELTA: Copying<'_> = Copying { format: "delta", ..PLAIN };
 
 #[test]

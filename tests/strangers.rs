@@ -9,7 +9,7 @@ use crate::harness::amounts::{Amounts, Copying};
 
 /// Has written the table `out`.
 const FIRST: Copying<'_> =
-    Copying { name: "first", kind: "int64", format: "delta", out: "data/out" };
+    Copying { name: "first", kind: "int64", format: "delta", out: "data/out", chain: "data/chain" };
 
 const SECOND: Copying<'_> = Copying { name: "second", ..FIRST };
 
@@ -110,6 +110,29 @@ fn a_chain_from_a_newer_version() {
             "run the version that wrote it, or a newer one",
         ],
     );
+}
+
+/// Its file was copied, and another `checkpoint.path` written into the copy.
+#[test]
+fn a_table_whose_chain_lies_elsewhere() {
+    let folder = folder();
+    let elsewhere = Copying { chain: "data/elsewhere", ..FIRST };
+    let gone = ["there is no chain of pipeline `first`", "correct `checkpoint.path`"];
+    refused(&folder, &START, elsewhere, &gone);
+    let resets: [&[&str]; 2] =
+        [&["reset", "--all-data", "--yes"], &["reset", "--all-data", "--dry-run"]];
+    let words = [
+        "is written by the chain",
+        "data/chain when it took the table",
+        "correct `checkpoint.path`",
+        "`sluicegate reset` without --all-data releases the table first",
+    ];
+    refused(&folder, &resets, elsewhere, &words);
+    folder.done(&["verify"], FIRST);
+    // Who means it says so in two steps.
+    folder.done(&["reset", "--yes"], elsewhere);
+    folder.done(&["reset", "--all-data", "--yes"], elsewhere);
+    assert_eq!(folder.0.list("out"), Vec::<String>::new());
 }
 
 #[test]

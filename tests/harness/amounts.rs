@@ -13,12 +13,14 @@ pub struct Copying<'p> {
     pub format: &'p str,
     /// Where the table lies, beside the pipeline file.
     pub out: &'p str,
+    /// Where the chain lies, beside it as well.
+    pub chain: &'p str,
 }
 
 impl Copying<'_> {
-    /// Reads the folder `in`; its chain is in `data/chain`.
+    /// Reads the folder `in`.
     pub fn text(self) -> String {
-        let Self { name, kind, format, out } = self;
+        let Self { name, kind, format, out, chain } = self;
         format!(
             r#"
 name = "{name}"
@@ -37,7 +39,7 @@ id = "rows"
 type = "{format}"
 path = "{out}"
 [checkpoint]
-path = "data/chain"
+path = "{chain}"
 "#
         )
     }

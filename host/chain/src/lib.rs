@@ -332,8 +332,8 @@ pub enum ChainError {
     /// There is no chain, and data files of its lane lie in its tables: to begin would read everything into them once more.
     #[error(
         "there is no chain of pipeline `{job}` in {url}, but {files} data files of it lie in its tables, among them \
-         `{example}`: correct `checkpoint.path`, or give the pipeline another name, or run `sluicegate reset FILE`, \
-         which lets it begin from scratch beside them, or without them with --all-data"
+         `{example}`: correct `checkpoint.path`, or give the pipeline another name; if the chain that wrote them is not to \
+         go on, `sluicegate reset FILE` lets it begin from scratch beside them"
     )]
     Beside {
         /// The name that the pipeline file gives.

@@ -87,7 +87,25 @@ fn another_writes(other: &str, place: Option<&str>, owner: &Owner) -> String {
     }
 }
 
-/// The commit by which a chain takes a table that there is; none if it has it.
+/// Whether a chain has the table where it lies. A chain that was copied has the id of its original, and each would take what the
+/// other has added for its own: so a table names a place as well, and the copy that was opened last has it.
+///
+/// # Errors
+///
+/// Where the other one was, with the fix.
+pub(super) fn check_place(state: &LogState, owner: &Owner) -> Result<(), String> {
+    let place = setting(state, PLACE_KEY).filter(|_| writer(state) == Some(&*owner.chain));
+    match place {
+        Some(place) if place != owner.place => Err(format!(
+            "was taken over by the chain {} in {place}, and this one has the same id and is in {}: one of them is a copy. Stop \
+             the pipeline there and start this one again, or the other way round, and delete the copy",
+            owner.chain, owner.place
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// The commit by which a chain takes a table that there is; none if it has it, where it lies.
 ///
 /// # Errors
 ///
@@ -99,8 +117,16 @@ pub(super) fn take(
     now: i64,
 ) -> Result<Option<Commit>, String> {
     check(state, owner, own)?;
-    if writer(state) == Some(&*owner.chain) {
+    let has_it = writer(state) == Some(&*owner.chain);
+    if has_it && check_place(state, owner).is_ok() {
         return Ok(None);
+    }
+    if let (true, Some(place)) = (has_it, setting(state, PLACE_KEY)) {
+        let (table, here) = (&owner.table, &owner.place);
+        tracing::warn!(
+            %table, place, here,
+            "the chain that wrote this table has another place now; if it was copied and still runs at the former one, that one adds no more"
+        );
     }
     Ok(changed(state, "SET TBLPROPERTIES", now, |metadata| enter(metadata, owner)))
 }
@@ -191,7 +217,7 @@ pub async fn check_lane(
 ///
 /// # Errors
 ///
-/// As [`find`]; refused too if it is another pipeline's, was not made by one, or nobody can tell.
+/// As [`find`]; refused too if it is another pipeline's, was not made by one, nobody can tell, or a chain elsewhere writes to it.
 pub async fn find_to_delete(
     storage: &LaneStorage,
     table: &str,
@@ -213,7 +239,18 @@ pub async fn find_to_delete(
         let fix = "correct `path`, or leave out --all-data, which would delete it";
         check_owner(setting(&state, OWNER_KEY), &owner, fix).map_err(refused)?;
     }
-    Ok(writer_of(&state, &owner))
+    let found = writer_of(&state, &owner);
+    if let Some(WriterOfTable { chain, place }) = &found
+        && !inspect::own_chains(storage).await?.contains(chain)
+    {
+        return Err(refused(format!(
+            "is written by the chain {chain}, which was in {place} when it took the table and is none of this pipeline's in \
+             {}: correct `checkpoint.path`; if that chain is not to go on, `sluicegate reset` without --all-data releases the \
+             table first",
+            storage.chain.url
+        )));
+    }
+    Ok(found)
 }
 
 /// Lets the next chain of this pipeline that wants it take one of the lane's tables, by its id.

@@ -205,6 +205,7 @@ pub fn append(
     now: i64,
 ) -> Result<Option<Commit>, String> {
     claim::check(state, owner, &[])?;
+    claim::check_place(state, owner)?;
     let done = published(state, owner);
     let missing = records.iter().filter(|record| Some(record.epoch) > done);
     // Nobody holds results back yet; whoever does may not be overtaken.
@@ -370,12 +371,14 @@ fn fields_for(
 const ELSEWHERE: &str = "write to another path";
 
 /// That only what we know is needed to write (T4).
-fn check_protocol(protocol: &Protocol) -> Result<(), String> {
+pub(super) fn check_protocol(protocol: &Protocol) -> Result<(), String> {
     let Protocol { min_reader_version: reader, min_writer_version: writer, .. } = protocol;
     let features = |of: &Option<Vec<String>>| of.clone().unwrap_or_default();
     let mut features: Vec<String> =
         [features(&protocol.reader_features), features(&protocol.writer_features)].concat();
     features.retain(|feature| !WRITER_FEATURES.contains(&feature.as_str()));
+    features.sort();
+    features.dedup();
     let is_known = matches!(reader, 1 | 3) && matches!(writer, 1 | 2 | 7) && features.is_empty();
     if is_known {
         return Ok(());
@@ -385,6 +388,6 @@ fn check_protocol(protocol: &Protocol) -> Result<(), String> {
         names => format!(" with {}", names.join(", ")),
     };
     Err(format!(
-        "needs a writer of version {writer}{with}, this is one of version 2: {ELSEWHERE}, or take the feature off it"
+        "needs a writer of version {writer}{with}, this is one of version 2, and a table is never set back: {ELSEWHERE}"
     ))
 }

@@ -266,6 +266,8 @@ impl Prepared {
             }
         };
         request(outside, runtime, logs::take(&mut logs, storage))??;
+        // Of a chain that was copied the original may have added until now.
+        request(outside, runtime, none_is_ahead(&logs, storage, Some(&record)))??;
         let memory = &outside.memory;
         let logs = TableLogs::start(logs, shapes, &compactions, storage, memory, runtime);
         logs.committed(&record);
