@@ -70,12 +70,17 @@ impl Contents {
         self.files.keys().map(|path| paths::below(path)).collect()
     }
 
-    /// None too if it cannot be told. A checkpoint takes nothing out.
+    /// None too if it cannot be told. A checkpoint takes nothing out. A file that had been taken out before had no rows in the table any
+    /// more: whoever compacts without looking who else did brings them once more.
     fn unevenness(&self, version: u64, lines: &[Line]) -> Option<Uneven> {
         let (mut before, mut after) = (None, 0);
         for line in lines {
             if let Some(remove) = &line.remove {
-                let rows = rows_of(self.files.get(&remove.path)?)?;
+                let rows = match self.files.get(&remove.path) {
+                    Some(file) => rows_of(file)?,
+                    None if self.removed.contains_key(&remove.path) => 0,
+                    None => return None,
+                };
                 before = Some(before.unwrap_or(0) + rows);
             }
             if let Some(add) = &line.add {

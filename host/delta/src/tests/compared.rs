@@ -8,7 +8,7 @@ use super::*;
 use crate::actions::{Add, Remove};
 use crate::claim::release;
 use crate::compare::compare;
-use crate::contents::Contents;
+use crate::contents::{Contents, Uneven};
 use crate::paths;
 
 /// A lane of three epochs with a file each, all in the log.
@@ -194,4 +194,26 @@ fn rows_of_another_chain_of_the_pipeline_are_told() {
 
 fn txn(version: i64) -> Txn {
     foreign_txn(version).txn.unwrap()
+}
+
+/// As two writers do that compact the same files, of which the second does not look who was faster.
+#[test]
+fn rows_that_a_second_compaction_brings_once_more_are_seen() {
+    let add = |path: &str| {
+        format!(
+            "{{\"add\":{{\"path\":\"{path}\",\"partitionValues\":{{}},\"size\":1,\"modificationTime\":1,\"dataChange\":false,\
+             \"stats\":\"{{\\\"numRecords\\\":7}}\"}}}}\n"
+        )
+    };
+    let remove = |path: &str| {
+        format!(
+            "{{\"remove\":{{\"path\":\"{path}\",\"deletionTimestamp\":1,\"dataChange\":false}}}}\n"
+        )
+    };
+    let mut contents = Contents::default();
+    let texts = [add("a"), remove("a") + &add("b"), remove("a") + &add("c")];
+    for (version, text) in (0..).zip(texts) {
+        contents.apply(version, actions::parse(&Bytes::from(text)).unwrap());
+    }
+    assert_eq!(contents.uneven, [Uneven { version: 2, before: 0, after: 7 }]);
 }
