@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail};
-use reqwest::blocking::{Body, Client as Http, RequestBuilder, Response};
+use reqwest::blocking::{Body, Client as Http, Request, RequestBuilder, Response};
+use reqwest::redirect::Policy;
 use reqwest::{Method, StatusCode, Url, header};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -51,7 +52,8 @@ impl Client {
         if !matches!(base.scheme(), "http" | "https") {
             bail!("`{url}` is not a URL of a server; it should look like http://127.0.0.1:8080");
         }
-        let mut http = Http::builder().timeout(ANSWER_TIME);
+        // What is sent on to the leader is sent by `send`: the token as well.
+        let mut http = Http::builder().timeout(ANSWER_TIME).redirect(Policy::none());
         if is_loopback(&base) {
             // A proxy cannot reach this machine's loopback.
             http = http.no_proxy();
@@ -126,16 +128,32 @@ impl Client {
         }
     }
 
+    /// Sends a request, and once more to the leader if the server stands by and says where that is. All hosts of a pipeline have
+    /// one token, so the leader gets it as well: a client that only follows would leave it out, because the port is another.
     fn send(&self, request: RequestBuilder) -> anyhow::Result<Response> {
-        let base = &self.base;
-        request.send().map_err(|error| {
+        let request = request.build().context("make the request")?;
+        let again = request.try_clone();
+        let response = self.execute(request, &self.base)?;
+        let location = response.headers().get(header::LOCATION).and_then(|it| it.to_str().ok());
+        let is_sent_on = response.status() == StatusCode::TEMPORARY_REDIRECT;
+        let (Some(location), Some(mut again), true) = (location, again, is_sent_on) else {
+            return Ok(response);
+        };
+        let leader = again.url().join(location);
+        let leader = leader.with_context(|| format!("the leader's address `{location}`"))?;
+        *again.url_mut() = leader.clone();
+        self.execute(again, &leader)
+    }
+
+    fn execute(&self, request: Request, server: &Url) -> anyhow::Result<Response> {
+        self.http.execute(request).map_err(|error| {
             let error = error.without_url();
             if error.is_connect() {
                 return anyhow!(error).context(format!(
-                    "no server answers at `{base}`: start one with `sluicegate serve`, or name it with --url"
+                    "no server answers at `{server}`: start one with `sluicegate serve`, or name it with --url"
                 ));
             }
-            anyhow!(error).context(format!("the server at `{base}` gave no answer"))
+            anyhow!(error).context(format!("the server at `{server}` gave no answer"))
         })
     }
 }
