@@ -18,6 +18,9 @@ const OVERDUE: i32 = 3;
 /// then nobody says why.
 const HARD_LIMIT: Duration = Duration::from_secs(9);
 
+/// Signals so close behind each other are one request: `timeout` and shells send theirs to a program and to its group.
+const ONE_REQUEST: Duration = Duration::from_millis(500);
+
 /// How long a last sentence may take: whoever should read it may have gone, and the pipe be full.
 const LAST_WORDS: Duration = Duration::from_millis(500);
 
@@ -37,7 +40,16 @@ pub fn stop_on_signal(stop: Stop) -> io::Result<()> {
     let listen = async move {
         either(&mut interrupt, &mut terminate).await;
         stop.ask();
-        let end = tokio::time::timeout(HARD_LIMIT, either(&mut interrupt, &mut terminate));
+        let again = async {
+            let echoes = async {
+                loop {
+                    either(&mut interrupt, &mut terminate).await
+                }
+            };
+            let _over: Result<(), _> = tokio::time::timeout(ONE_REQUEST, echoes).await;
+            either(&mut interrupt, &mut terminate).await;
+        };
+        let end = tokio::time::timeout(HARD_LIMIT, again);
         // Beside the waiting, so that a log that nobody reads does not hold it up.
         std::thread::spawn(|| {
             tracing::info!("stopping after a last commit; once more to stop at once")
