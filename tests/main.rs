@@ -30,6 +30,7 @@ mod large_windows;
 mod long_decimals;
 mod console;
 mod exactly_once;
+mod killed_at;
 mod delta;
 mod delta_partitions;
 mod rivals;

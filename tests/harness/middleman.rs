@@ -31,6 +31,8 @@ pub enum Fate {
     LookedAtFirst,
     /// The server does it, and the connection ends without an answer.
     AnswerLost,
+    /// The server does it, and nobody answers until the rule changes.
+    Unheard,
     /// The server does it, and the answer comes later.
     Delayed(Duration),
     /// The connection ends without an answer; the server gets it later.
@@ -70,6 +72,16 @@ impl Request {
     /// Whether it creates an object under a free name.
     pub fn creates(&self) -> bool {
         self.headers.iter().any(|(name, _)| name == "if-none-match")
+    }
+
+    /// Whether it writes an object whose path has that part.
+    pub fn puts(&self, part: &str) -> bool {
+        self.method == Method::PUT && self.is_for(part)
+    }
+
+    /// Whether it deletes an object, or many.
+    pub fn deletes(&self) -> bool {
+        self.method == Method::DELETE || self.method == Method::POST && self.is_for("?delete")
     }
 
     /// Whether its path has that part.
@@ -126,7 +138,9 @@ impl Shared {
         while let Some(request) = read(&mut from) {
             let rule = Arc::clone(&self.rule.lock().unwrap());
             let fate = rule(&request);
-            *self.counts.lock().unwrap().entry(fate).or_default() += 1;
+            if fate != Fate::Unheard {
+                self.count(fate);
+            }
             if self.meet(fate, request, &rule, client, http).is_none() {
                 return;
             }
@@ -178,13 +192,26 @@ impl Shared {
             }
             Fate::Conflict => refuse(client, "409 Conflict", "ConditionalRequestConflict"),
             Fate::SlowDown => refuse(client, "503 Slow Down", "SlowDown"),
-            Fate::Hung => {
-                while Arc::ptr_eq(rule, &self.rule.lock().unwrap()) {
-                    std::thread::sleep(NOTICED);
-                }
-                None
+            Fate::Unheard => {
+                self.forward(request, http)?;
+                // Whoever sees it counted knows that it is done.
+                self.count(fate);
+                self.hang(rule)
             }
+            Fate::Hung => self.hang(rule),
         }
+    }
+
+    fn count(&self, fate: Fate) {
+        *self.counts.lock().unwrap().entry(fate).or_default() += 1;
+    }
+
+    /// Until there is another rule.
+    fn hang(&self, rule: &Rule) -> Option<()> {
+        while Arc::ptr_eq(rule, &self.rule.lock().unwrap()) {
+            std::thread::sleep(NOTICED);
+        }
+        None
     }
 
     /// None if the server is away.
