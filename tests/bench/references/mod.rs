@@ -1,0 +1,19 @@
+//! What the job is compared with: the least that others do with the same bytes.
+
+mod arrow_json;
+mod drain;
+
+use serde::{Deserialize, Serialize};
+
+pub(crate) use arrow_json::arrow_json;
+pub(crate) use drain::drain;
+
+/// What a reference used.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Reference {
+    pub(crate) cpu_nanos: u64,
+    pub(crate) records: u64,
+}
+
+/// Rows of a batch: as many as the job gives to a call.
+const BATCH_ROWS: usize = 8_192;
