@@ -41,6 +41,9 @@ pub(crate) fn play(role: &[String]) -> Result<ExitCode> {
         ["drain", brokers, topic, records] => {
             print(&references::drain(brokers, topic, records.parse().context("records")?)?)
         }
+        ["drain-direct", brokers, topic, records] => {
+            print(&references::drain_direct(brokers, topic, records.parse().context("records")?)?)
+        }
         ["boundary", pipeline, folder] => {
             print(&boundary::run(pipeline.as_ref(), folder.as_ref())?)
         }

@@ -104,12 +104,32 @@ pub(crate) enum From<'a> {
 /// Writes the pipeline file of the main job into an emptied folder, and says where it is. It is
 /// `deploy/pipelines/sales.toml`: valid sales, revenue per store in windows of 30 s, to Parquet.
 pub(crate) fn pipeline(folder: &Path, from: From<'_>) -> Result<PathBuf> {
-    write_pipeline(folder, &sales_pipeline(from, "type = \"tumbling\"\nsize = \"30s\""))
+    write_pipeline(folder, &sales_pipeline(from, TUMBLING))
 }
+
+/// The windows of the main job.
+pub(crate) const TUMBLING: &str = "type = \"tumbling\"\nsize = \"30s\"";
 
 /// The pipeline of the main job with other windows.
 pub(crate) fn sales_pipeline(from: From<'_>, window: &str) -> String {
-    let source = match from {
+    SALES.replace("@SOURCE@", &source(from)).replace("@WINDOW@", window)
+}
+
+/// Valid sales as they are, to `sink`: the main job without window and aggregate.
+pub(crate) fn raw_pipeline(from: From<'_>, sink: &str) -> String {
+    RAW.replace("@SOURCE@", &source(from)).replace("@SINK@", sink)
+}
+
+/// A sink of [`raw_pipeline`].
+pub(crate) const TO_PARQUET: &str = "type = \"parquet\"\npath = \"@FOLDER@/valid\"";
+
+/// A sink of [`raw_pipeline`], which makes the topic.
+pub(crate) fn to_topic(brokers: &str, topic: &str) -> String {
+    format!("type = \"kafka\"\nbrokers = \"{brokers}\"\ntopic = \"{topic}\"")
+}
+
+fn source(from: From<'_>) -> String {
+    match from {
         From::Files(path) => {
             format!("type = \"files\"\n[source.files]\npath = \"{}\"", path.display())
         }
@@ -118,8 +138,7 @@ pub(crate) fn sales_pipeline(from: From<'_>, window: &str) -> String {
             kafka(brokers, topic, &range)
         }
         From::Live { brokers, topic } => kafka(brokers, topic, "start = \"latest\""),
-    };
-    SALES.replace("@SOURCE@", &source).replace("@WINDOW@", window)
+    }
 }
 
 /// Writes a pipeline file into an emptied folder, and says where it is. `@FOLDER@` in its text is that folder,
@@ -170,6 +189,32 @@ key = ["store"]
 id = "revenue"
 type = "parquet"
 path = "@FOLDER@/revenue"
+[dead_letters]
+path = "@FOLDER@/dead"
+[checkpoint]
+interval = "10s"
+path = "@FOLDER@/chain"
+"#;
+
+const RAW: &str = r#"name = "raw-sales"
+[source]
+@SOURCE@
+[schema]
+store = "string"
+item = { type = "string", nullable = true }
+price = "decimal(18,2)"
+ts = "timestamp(s)"
+[event_time]
+column = "ts"
+max_out_of_orderness = "5s"
+[[stages]]
+id = "valid"
+kind = "filter"
+plugin = "@PLUGINS@/valid-sale.wasm"
+config = { store-prefix = "store-" }
+[[sinks]]
+id = "valid"
+@SINK@
 [dead_letters]
 path = "@FOLDER@/dead"
 [checkpoint]

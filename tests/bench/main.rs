@@ -8,13 +8,15 @@
 //! |---|---|
 //! | `plan.rs` | which parts there are, and how much each does |
 //! | `main_job.rs` | the main job: which runs there are, in which order, and which figures they make |
+//! | `rounds.rs` | its rounds: the job and its references one behind the other |
+//! | `sizes.rs` | the main job with larger records, and with other numbers of keys |
 //! | `windows.rs` | kinds of windows and a process plugin over the same sales, against tumbling windows |
 //! | `nexmark.rs` | the queries of NEXMark |
 //! | `turns.rs` | jobs that take turns |
 //! | `events.rs` | the sales: as files, as a topic, and the pipeline that reads them |
 //! | `child.rs` | a run in a process of its own |
 //! | `job.rs` | the whole job, with the plugins as modules or as native code (`native.rs`, `plugins.rs`) |
-//! | `references.rs` | arrow-json over the same bytes; draining the same topic |
+//! | `references/` | arrow-json and DuckDB over the same files; draining the same topic |
 //! | `boundary.rs` | calls of plugins, as modules and as native code |
 //! | `swap.rs` | pauses around swaps under load |
 //! | `live.rs` | latency and CPU at 20,000 events a second |
@@ -39,7 +41,9 @@ mod scaling;
 mod keys;
 mod state;
 mod turns;
+mod rounds;
 mod main_job;
+mod sizes;
 mod windows;
 mod nexmark;
 mod plan;

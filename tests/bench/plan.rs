@@ -9,7 +9,7 @@ use xtask::bench::{Options, Part};
 use xtask::workspace::Workspace;
 
 use crate::report::Figures;
-use crate::{main_job, nexmark, state, windows};
+use crate::{main_job, nexmark, sizes, state, windows};
 
 /// How much is done.
 pub(crate) struct Sizes {
@@ -60,19 +60,22 @@ pub(crate) fn measure(options: &Options) -> Result<Figures> {
     if folder.exists() {
         fs::remove_dir_all(&folder).with_context(|| format!("empty `{}`", folder.display()))?;
     }
-    let sizes = Sizes::new(options.quick);
+    let amounts = Sizes::new(options.quick);
     let mut figures = Figures::default();
     if options.measures(Part::Main) {
-        main_job::measure(&sizes, &workspace, &folder, &mut figures)?;
+        main_job::measure(&amounts, &workspace, &folder, &mut figures)?;
+    }
+    if options.measures(Part::Sizes) {
+        sizes::measure(&amounts, &folder, &mut figures)?;
     }
     if options.measures(Part::Windows) {
-        windows::measure(&sizes, &folder, &mut figures)?;
+        windows::measure(&amounts, &folder, &mut figures)?;
     }
     if options.measures(Part::State) {
-        state::measure(&sizes, &mut figures)?;
+        state::measure(&amounts, &mut figures)?;
     }
     if options.measures(Part::Nexmark) {
-        nexmark::measure(&sizes, &workspace, &folder, &mut figures)?;
+        nexmark::measure(&amounts, &workspace, &folder, &mut figures)?;
     }
     Ok(figures)
 }

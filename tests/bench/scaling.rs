@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::{Result, ensure};
 
 use crate::child;
-use crate::events::{self, From};
+use crate::events::{self, From, TUMBLING};
 use crate::job::Job;
 use crate::plan::{Sizes, say, text};
 use crate::report::{Figures, Unit, median};
@@ -62,8 +62,7 @@ pub(crate) fn measure(
 }
 
 fn run(folder: &Path, sales: &Path, workers: usize) -> Result<Job> {
-    let tumbling = "type = \"tumbling\"\nsize = \"30s\"";
-    let pipeline = events::sales_pipeline(From::Files(sales), tumbling);
+    let pipeline = events::sales_pipeline(From::Files(sales), TUMBLING);
     let pipeline = format!("{pipeline}[limits]\nworkers = {workers}\n");
     let path = events::write_pipeline(&folder.join("scaling"), &pipeline)?;
     child::run(&["job", &text(&path)])

@@ -13,13 +13,13 @@ use crate::plan::{Sizes, say};
 use crate::report::{Figures, Unit};
 use crate::turns::{Entrant, Turns};
 
-/// Windows of 30 s, as in the main job.
+/// The name of windows of 30 s, as in the main job.
 const TUMBLING: &str = "tumbling";
 
 /// Every other kind, by name and as it stands in the file. A store sells some five times a second: its sessions last
 /// about a minute and a half.
 const KINDS: [(&str, &str); 5] = [
-    (TUMBLING, "type = \"tumbling\"\nsize = \"30s\""),
+    (TUMBLING, events::TUMBLING),
     ("sliding_30s_10s", "type = \"sliding\"\nsize = \"30s\"\nslide = \"10s\""),
     ("sliding_300s_10s", "type = \"sliding\"\nsize = \"300s\"\nslide = \"10s\""),
     ("sliding_3000s_10s", "type = \"sliding\"\nsize = \"3000s\"\nslide = \"10s\""),

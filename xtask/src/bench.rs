@@ -11,6 +11,8 @@ use crate::{plugins, services};
 pub enum Part {
     /// The main job against its references, calls of plugins, swaps, latency.
     Main,
+    /// The main job over records of several sizes, and over several numbers of keys.
+    Sizes,
     /// Kinds of windows and a process plugin against tumbling windows.
     Windows,
     /// The groups of a large window: memory, checkpoints, openings, firing.
@@ -21,8 +23,9 @@ pub enum Part {
 
 impl Part {
     /// In the order in which they are measured, by name.
-    const ALL: [(&str, Self); 4] = [
+    const ALL: [(&str, Self); 5] = [
         ("main", Self::Main),
+        ("sizes", Self::Sizes),
         ("windows", Self::Windows),
         ("state", Self::State),
         ("nexmark", Self::Nexmark),
@@ -54,7 +57,7 @@ impl Options {
                 other => match Part::ALL.iter().find(|(name, _)| *name == other) {
                     Some((_, part)) => options.parts.push(*part),
                     None => bail!(
-                        "`{other}` is not an option of `cargo xtask bench`; --quick, --json FILE, main, windows, state, nexmark"
+                        "`{other}` is not an option of `cargo xtask bench`; --quick, --json FILE, main, sizes, windows, state, nexmark"
                     ),
                 },
             }

@@ -2,11 +2,15 @@
 
 mod arrow_json;
 mod drain;
+mod direct;
+mod duckdb;
 
 use serde::{Deserialize, Serialize};
 
 pub(crate) use arrow_json::arrow_json;
+pub(crate) use direct::drain_direct;
 pub(crate) use drain::drain;
+pub(crate) use duckdb::duckdb;
 
 /// What a reference used.
 #[derive(Serialize, Deserialize)]
