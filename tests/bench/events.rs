@@ -112,16 +112,17 @@ pub(crate) const TUMBLING: &str = "type = \"tumbling\"\nsize = \"30s\"";
 
 /// The pipeline of the main job with other windows.
 pub(crate) fn sales_pipeline(from: From<'_>, window: &str) -> String {
-    SALES.replace("@SOURCE@", &source(from)).replace("@WINDOW@", window)
+    let text = [VALID, REVENUE, RESULTS].concat().replace("@SOURCE@", &source(from));
+    text.replace("@WINDOW@", window).replace("@SINK@", TO_PARQUET)
 }
 
 /// Valid sales as they are, to `sink`: the main job without window and aggregate.
 pub(crate) fn raw_pipeline(from: From<'_>, sink: &str) -> String {
-    RAW.replace("@SOURCE@", &source(from)).replace("@SINK@", sink)
+    [VALID, RESULTS].concat().replace("@SOURCE@", &source(from)).replace("@SINK@", sink)
 }
 
 /// A sink of [`raw_pipeline`].
-pub(crate) const TO_PARQUET: &str = "type = \"parquet\"\npath = \"@FOLDER@/valid\"";
+pub(crate) const TO_PARQUET: &str = "type = \"parquet\"\npath = \"@FOLDER@/results\"";
 
 /// A sink of [`raw_pipeline`], which makes the topic.
 pub(crate) fn to_topic(brokers: &str, topic: &str) -> String {
@@ -162,7 +163,8 @@ fn kafka(brokers: &str, topic: &str, range: &str) -> String {
     )
 }
 
-const SALES: &str = r#"name = "sales"
+/// Valid sales, from wherever.
+const VALID: &str = r#"name = "sales"
 [source]
 @SOURCE@
 [schema]
@@ -178,42 +180,19 @@ id = "valid"
 kind = "filter"
 plugin = "@PLUGINS@/valid-sale.wasm"
 config = { store-prefix = "store-" }
-[[stages]]
+"#;
+
+const REVENUE: &str = r#"[[stages]]
 id = "revenue"
 kind = "aggregate"
 plugin = "@PLUGINS@/revenue.wasm"
 [window]
 @WINDOW@
 key = ["store"]
-[[sinks]]
-id = "revenue"
-type = "parquet"
-path = "@FOLDER@/revenue"
-[dead_letters]
-path = "@FOLDER@/dead"
-[checkpoint]
-interval = "10s"
-path = "@FOLDER@/chain"
 "#;
 
-const RAW: &str = r#"name = "raw-sales"
-[source]
-@SOURCE@
-[schema]
-store = "string"
-item = { type = "string", nullable = true }
-price = "decimal(18,2)"
-ts = "timestamp(s)"
-[event_time]
-column = "ts"
-max_out_of_orderness = "5s"
-[[stages]]
-id = "valid"
-kind = "filter"
-plugin = "@PLUGINS@/valid-sale.wasm"
-config = { store-prefix = "store-" }
-[[sinks]]
-id = "valid"
+const RESULTS: &str = r#"[[sinks]]
+id = "results"
 @SINK@
 [dead_letters]
 path = "@FOLDER@/dead"
