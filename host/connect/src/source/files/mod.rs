@@ -299,12 +299,17 @@ impl Source for FilesSource {
             self.lent.let_go();
         }
         self.files.progress(&mut self.progress);
+        self.files.tell();
         Ok(blocks)
     }
 
     fn pause(&mut self, paused: &BTreeSet<Partition>) -> Result<(), SourceError> {
         for (partition, track) in &mut self.files.tracks {
             track.pause(paused.contains(partition));
+        }
+        if self.files.has_untold_end() {
+            // The next poll tells of it, and need not wait for anything else.
+            self.bell.ring();
         }
         // What is put aside of a paused track is read again.
         let tracks = &self.files.tracks;

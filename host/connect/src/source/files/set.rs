@@ -290,7 +290,7 @@ impl FileSet {
             return;
         }
         self.ended.clear();
-        let ended = self.tracks.extract_if(.., |_, track| track.is_ended());
+        let ended = self.tracks.extract_if(.., |_, track| track.is_told_ended());
         for (partition, track) in ended {
             // The next listing shows whether anything came behind its end.
             if let Some(part) = track.parts().last() {
@@ -298,6 +298,16 @@ impl FileSet {
             }
             self.finished.insert(partition.stream);
         }
+    }
+
+    /// Whether one has ended of which the lane does not know.
+    pub(super) fn has_untold_end(&self) -> bool {
+        self.tracks.values().any(|track| track.is_ended() && !track.is_told_ended())
+    }
+
+    /// What they have come to is told.
+    pub(super) fn tell(&mut self) {
+        self.tracks.values_mut().for_each(Track::tell);
     }
 
     /// Whether all that was listed is handed on and nothing will be added.

@@ -24,6 +24,8 @@ pub(super) struct Track {
     unread: bool,
     /// The lane does not want it for now.
     is_paused: bool,
+    /// The lane was told at the end of a poll that it has ended.
+    is_told: bool,
     /// Counts its readers, so that what one that was called off had sent before is known.
     run: u64,
     reader: Option<AbortHandle>,
@@ -70,6 +72,7 @@ impl Track {
             is_bounded,
             unread: false,
             is_paused: false,
+            is_told: false,
             run: 0,
             reader: None,
             head: Vec::new(),
@@ -307,6 +310,16 @@ impl Track {
     /// Whether something of its file was seen that nobody has read and nobody reads. If that is gone, it is lost.
     pub(super) fn has_left_something(&self) -> bool {
         self.reader.is_none() && !self.is_handed_on()
+    }
+
+    /// The lane is told how it stands.
+    pub(super) fn tell(&mut self) {
+        self.is_told = self.is_ended();
+    }
+
+    /// Whether it has ended, and the lane knows. It may end by a pause, of which the lane hears with the next poll only.
+    pub(super) fn is_told_ended(&self) -> bool {
+        self.is_told && self.is_ended()
     }
 
     /// Whether nothing will follow: all was read, and nothing is waited for.

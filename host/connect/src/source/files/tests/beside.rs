@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::fs::File;
 
 use super::{Folder, lines};
+use crate::source::PartitionProgress;
 use crate::source::files::TRACKS_OPEN_MAX;
 use crate::source::tests::{Fixture, Records, absorb, assert_same, genesis, limits, read_on};
 
@@ -73,4 +74,34 @@ fn the_end_of_a_file_without_a_byte_is_told() {
         }
         assert_eq!(ended, BTreeSet::from([folder.partition("b.ndjson"), folder.partition(empty)]));
     }
+}
+
+/// The pause comes between its last line and the word of its reader that it ends. The lane hears of it with the next poll.
+#[test]
+fn a_file_that_is_paused_at_its_end_is_told_to_have_ended() {
+    let content = lines(0, 3);
+    let folder = Folder::new(&["a.ndjson", "b.ndjson"].map(|name| (name, &*content)));
+    let mut source = folder.source();
+    let positions = genesis(source.as_mut());
+    source.assign(&positions).unwrap();
+    let end = i64::try_from(content.len()).unwrap();
+    let (mut told, mut paused) = (BTreeSet::new(), 0);
+    for _ in 0..1_000 {
+        source.poll(&limits(1)).unwrap();
+        let ended = source.progress().iter().filter(|one| one.ended);
+        told.extend(ended.map(|one| one.partition.clone()));
+        if told.len() == 2 {
+            assert!(paused > 0, "no poll ended between the last line and the end");
+            return;
+        }
+        let is_at_end = |one: &&PartitionProgress| {
+            let at = one.read_to.as_ref().map(|position| position.next_offset.get());
+            !one.ended && at == Some(end)
+        };
+        let at_end = source.progress().iter().filter(is_at_end);
+        let at_end: BTreeSet<_> = at_end.map(|one| one.partition.clone()).collect();
+        paused += at_end.len();
+        source.pause(&at_end).unwrap();
+    }
+    panic!("of two files only these have ended: {told:?}");
 }
