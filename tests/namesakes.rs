@@ -27,6 +27,10 @@ fn problem(host: &Host) -> String {
     status(host)["problem"].as_str().unwrap_or_default().to_owned()
 }
 
+fn note(host: &Host) -> String {
+    status(host)["note"].as_str().unwrap_or_default().to_owned()
+}
+
 /// Short, so that the test is.
 const LEADERSHIP: &str = "[leadership]\nttl = \"3s\"\nmargin = \"500ms\"\n";
 
@@ -111,7 +115,7 @@ fn one_with_other_tables_stands_by_and_says_in_what_its_file_differs() {
     let namesake = first.namesake(&first.pipeline);
     let second = Host::serve_logging(&first.place, &namesake, "second.log");
     let said = eventually("it says in what its file differs", || {
-        Some(problem(&second)).filter(|said| said.contains("is not that of the leader"))
+        Some(note(&second)).filter(|said| said.contains("is not that of the leader"))
     });
     assert!(said.contains("sink revenue differs"), "{said}");
     assert_eq!(phase(&second), "standby");

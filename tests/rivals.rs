@@ -150,36 +150,3 @@ fn a_chain_that_is_deleted_by_hand_is_not_begun_anew_and_the_halted_leader_says_
     assert!(host.log().contains("begins from scratch"), "{}", host.log());
     host.stop();
 }
-
-/// Somebody has copied it to try something, with everything that it promises.
-#[test]
-fn of_a_chain_and_its_copy_one_adds_and_no_row_is_lost_or_doubled() {
-    let place = Place::s3(services::s3());
-    let topic = Topic::create(services::kafka(), "rivals-copy", 1);
-    let file = sales(&topic).write(&place);
-    let mut sent = Sales::new(seed(75), 1);
-    sent.send(&topic, 300);
-    let original = Host::serve_logging(&place, &file, "original.log");
-    let records = topic.read_back();
-    wait_for_the_end(&place, &topic, &records);
-    let is_leadership = |path: &String| path.contains("/terms/") || path.contains("/beats/");
-    for path in place.list("chain").into_iter().filter(|path| !is_leadership(path)) {
-        place.write(&path.replacen("chain", "elsewhere", 1), place.read(&path));
-    }
-    let copy = Host::serve_logging(&place, &elsewhere(&place, &file), "copy.log");
-    eventually("the copy works", || (phase(&copy) == "running").then_some(()));
-    sent.send(&topic, 300);
-    sent.close(&topic);
-    eventually("the original says so", || {
-        problem(&original).contains("one of them is a copy").then_some(())
-    });
-    let answer = Rules::sales().judge(&topic.read_back());
-    let columns = ["store", "revenue", "sales", "window_start", "window_end"];
-    eventually("the copy has published all", || {
-        let rows = read(&place, "deltalake", "revenue", &columns);
-        (rows.len() >= answer.results.len()).then_some(())
-    });
-    let rows = read(&place, "deltalake", "revenue", &columns);
-    assert_same_rows("results", &rows, &answer.results);
-    copy.stop();
-}
