@@ -52,8 +52,7 @@ pub fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
     let program = args.process.program(runtime.handle(), &environment, &stop, pipelines)?;
     check_first_run(&program, &pipeline)?;
     let ended_well = wait(program.start(pipeline)?, !args.fail_on_dead_letters);
-    // A request that hangs must not hold up the end.
-    runtime.shutdown_background();
+    Program::leave(runtime);
     Ok(if ended_well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 

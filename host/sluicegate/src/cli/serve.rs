@@ -88,8 +88,7 @@ pub fn run(args: &ServeArgs) -> anyhow::Result<ExitCode> {
     let app = app(&program, &started, upload_limits, args.stuck_after);
     runtime.block_on(server.run(app, stop.token()));
     let ends: Vec<bool> = started.into_iter().map(|started| wait(started, true)).collect();
-    // A request that hangs must not hold up the end.
-    runtime.shutdown_background();
+    Program::leave(runtime);
     Ok(if ends.into_iter().all(|good| good) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
