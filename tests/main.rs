@@ -43,6 +43,7 @@ mod bad_input;
 mod columns;
 mod strangers;
 mod resets;
+mod copied;
 mod namesakes;
 mod paths;
 mod closed_pipes;

@@ -1,10 +1,14 @@
 //! Reading a chain without opening the lane: for people and tools, beside a lane that runs.
 
+use object_store::path::Path;
+use object_store::{ObjectMeta, ObjectStoreExt};
+
 pub use super::opener::check_begin;
-use super::own;
 use super::record::{ChainRecord, Epoch};
 use super::store::LaneStore;
-use super::{ChainError, LaneStorage, mark};
+use super::{ChainError, LaneStorage, mark, own, paths};
+use sluicegate_store::failure;
+use sluicegate_store::once::in_time;
 
 /// The newest epoch; none if the lane has no chain.
 ///
@@ -37,6 +41,32 @@ pub async fn record(
 /// [`ChainError::Store`].
 pub async fn own_chains(storage: &LaneStorage) -> Result<Vec<String>, ChainError> {
     own::own_chains(&LaneStore::new(&storage.chain, &storage.job, &storage.lane)).await
+}
+
+/// The first object of a lane's chain.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FirstObject {
+    /// The chain's id, as a Delta table names it.
+    pub chain: String,
+    /// Bytes, time and tag by its store: two places that show the same are one.
+    object: ObjectMeta,
+}
+
+/// The first object of the chain that the lane has; none if it has no chain.
+///
+/// # Errors
+///
+/// [`ChainError::Store`], [`ChainError::Version`], [`ChainError::Unreadable`].
+pub async fn first_object(storage: &LaneStorage) -> Result<Option<FirstObject>, ChainError> {
+    let store = LaneStore::new(&storage.chain, &storage.job, &storage.lane);
+    let slot = store.path(&paths::slot(Epoch::GENESIS));
+    let object = match in_time(store.folder.store.head(&slot)).await {
+        Ok(object) => ObjectMeta { location: Path::default(), ..object },
+        Err(error) if failure::is_absent(&error) => return Ok(None),
+        Err(error) => return Err(store.unread(&error)),
+    };
+    let body = store.record(Epoch::GENESIS).await?;
+    Ok(body.map(|body| FirstObject { chain: body.record.chain_id(), object }))
 }
 
 /// Whether the lane was forgotten on purpose and has not begun again.

@@ -7,6 +7,7 @@
 use serde_json::json;
 
 use super::actions::{Line, Metadata};
+use super::copied::words;
 use super::decide::{Commit, ENGINE, OWNER_KEY, Owner, check_columns, commit};
 use super::log::Log;
 use super::problem::LogError;
@@ -87,20 +88,15 @@ fn another_writes(other: &str, place: Option<&str>, owner: &Owner) -> String {
     }
 }
 
-/// Whether a chain has the table where it lies. A chain that was copied has the id of its original, and each would take what the
-/// other has added for its own: so a table names a place as well, and the copy that was opened last has it.
+/// Whether a chain has the table where it lies ([`copied`](super::copied)).
 ///
 /// # Errors
 ///
-/// Where the other one was, with the fix.
+/// Where the other one is, with the fix.
 pub(super) fn check_place(state: &LogState, owner: &Owner) -> Result<(), String> {
     let place = setting(state, PLACE_KEY).filter(|_| writer(state) == Some(&*owner.chain));
     match place {
-        Some(place) if place != owner.place => Err(format!(
-            "was taken over by the chain {} in {place}, and this one has the same id and is in {}: one of them is a copy. Stop \
-             the pipeline there and start this one again, or the other way round, and delete the copy",
-            owner.chain, owner.place
-        )),
+        Some(place) if place != owner.place => Err(words(&owner.chain, place, &owner.place)),
         _ => Ok(()),
     }
 }
@@ -123,10 +119,7 @@ pub(super) fn take(
     }
     if let (true, Some(place)) = (has_it, setting(state, PLACE_KEY)) {
         let (table, here) = (&owner.table, &owner.place);
-        tracing::warn!(
-            %table, place, here,
-            "the chain that wrote this table has another place now; if it was copied and still runs at the former one, that one adds no more"
-        );
+        tracing::warn!(%table, place, here, "the chain that writes this table has another place now");
     }
     Ok(changed(state, "SET TBLPROPERTIES", now, |metadata| enter(metadata, owner)))
 }
@@ -183,7 +176,7 @@ pub async fn find(storage: &LaneStorage, table: &str) -> Result<Option<WriterOfT
     Ok(writer_of(&state, &Owner::new(storage, table, "")))
 }
 
-fn writer_of(state: &LogState, owner: &Owner) -> Option<WriterOfTable> {
+pub(super) fn writer_of(state: &LogState, owner: &Owner) -> Option<WriterOfTable> {
     let chain = writer(state).filter(|_| owner.has(state))?.to_owned();
     let place = setting(state, PLACE_KEY).unwrap_or_default().to_owned();
     Some(WriterOfTable { chain, place })

@@ -22,6 +22,7 @@
 //!   without it.
 //! * **T6** A compaction takes out only files that the log names, and brings their rows in the same commit ([`compact`]).
 //! * **T7** A table names the chain that writes to it, and no other chain adds to it ([`claim`]).
+//! * **T8** Nor does a copy of that chain, while the original is there ([`copied`]).
 //!
 //! # What it knows
 //!
@@ -37,6 +38,7 @@ mod statistics;
 pub mod state;
 pub mod problem;
 pub mod claim;
+pub mod copied;
 pub mod decide;
 mod log;
 mod checkpoint;

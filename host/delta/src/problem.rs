@@ -23,6 +23,14 @@ pub enum LogError {
         /// What is in the way, and the fix.
         reason: String,
     },
+    /// A chain with the same id has the table, and lies elsewhere. Nothing was changed.
+    #[error("the Delta table at {url} {reason}")]
+    Copied {
+        /// The table's folder.
+        url: String,
+        /// Where both are, and the fix.
+        reason: String,
+    },
     /// Other writers took the place of each commit.
     #[error("the Delta table at {url} is written by others so fast that no commit gets through")]
     Crowded {
@@ -42,7 +50,7 @@ impl LogError {
     pub fn may_pass(&self) -> bool {
         match self {
             Self::Store { failure, .. } => *failure != StoreFailure::Impossible,
-            Self::Refused { .. } => false,
+            Self::Refused { .. } | Self::Copied { .. } => false,
             Self::Crowded { .. } => true,
             Self::Chain(error) => error.may_pass(),
             Self::Several(errors) => errors.iter().all(Self::may_pass),

@@ -18,6 +18,7 @@ use sluicegate_chain::record::{ChainRecord, DataFile, Epoch};
 use sluicegate_chain::shape::TableShape;
 use sluicegate_model::time::Clock;
 use sluicegate_runtime::Names;
+use sluicegate_store::Location;
 
 /// Epochs that one commit carries at most: what is behind by hours catches up in steps.
 const EPOCHS_MAX: u64 = 256;
@@ -196,6 +197,21 @@ impl TableLog {
         &self.owner.table
     }
 
+    /// As last read or written.
+    pub(super) fn state(&self) -> &LogState {
+        &self.state
+    }
+
+    /// Whom it is written for.
+    pub(super) fn owner(&self) -> &Owner {
+        &self.owner
+    }
+
+    /// The table's folder.
+    pub(super) fn location(&self) -> &Location {
+        &self.log.table
+    }
+
     /// The table's folder, as the pipeline file names it.
     pub fn url(&self) -> &str {
         &self.log.table.url
@@ -322,6 +338,8 @@ impl TableLog {
     async fn append(&mut self, records: &[&ChainRecord]) -> Result<(), LogError> {
         for _ in 0..CONFLICTS_MAX {
             self.create().await?;
+            let copied = claim::check_place(&self.state, &self.owner);
+            copied.map_err(|reason| LogError::Copied { url: self.url().to_owned(), reason })?;
             let commit = decide::append(&self.state, &self.owner, &self.shape, records, self.now());
             let commit = commit.map_err(|reason| LogError::refused(&self.log.table, reason))?;
             let is_done = match &commit {

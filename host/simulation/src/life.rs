@@ -24,7 +24,7 @@ use sluicegate_model::time::Clock;
 use sluicegate_runtime::{Bell, Names, Runtime, Thread};
 use sluicegate_sandbox::module::compile::Compiler;
 use sluicegate_sandbox::module::engine::PluginEngine;
-use sluicegate_store::{Location, Parts};
+use sluicegate_store::{Location, Parts, StoreOptions};
 use tokio::sync::{broadcast, mpsc, oneshot};
 
 use super::clock::DriftingClock;
@@ -197,6 +197,7 @@ impl Surroundings {
         LaneParts {
             config: Arc::clone(&self.plot.config),
             storage: self.storage_by(&store, parts, chain),
+            stores: StoreOptions::default(),
             modules: ModuleStore::new(location(&store, "modules")),
             engine: engine(),
             ends: Arc::new(ends),

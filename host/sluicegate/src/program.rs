@@ -174,10 +174,11 @@ impl Program {
         storage.keep.panics = ports.metrics.panics.clone();
         storage.keep.modules = self.module_keep(&storage);
         let (stores, runtime) = (self.stores.clone(), self.runtime.clone());
-        let ends = RealEnds { stores, runtime, ahead: outside.memory.ahead() };
+        let ends = RealEnds { stores: stores.clone(), runtime, ahead: outside.memory.ahead() };
         let parts = LaneParts {
             config: Arc::clone(&config),
             storage: storage.clone(),
+            stores,
             modules: self.modules.clone(),
             engine: self.engine.clone(),
             ends: Arc::new(ends),

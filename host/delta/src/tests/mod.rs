@@ -5,6 +5,7 @@ mod lane;
 mod whole;
 mod refused;
 mod taken;
+mod copies;
 mod columns;
 mod gone;
 mod compared;

@@ -5,7 +5,6 @@ use proptest::prelude::*;
 use super::faulty::{Fault, FaultyStore};
 use super::*;
 use crate::claim::{CHAIN_KEY, find, release};
-use sluicegate_chain::LaneStorage;
 
 /// Two lanes of one pipeline, whose chains lie in two places, over one table.
 struct Rivals {
@@ -206,30 +205,4 @@ fn a_chain_that_found_another_name_adds_what_it_has_when_the_table_was_released(
     rivals.add(0);
     assert_eq!(rivals.writer().as_deref(), Some(rivals.chain(0)), "without an epoch more");
     rivals.check();
-}
-
-/// A copy has the id of its original, so the log names the place as well.
-#[test]
-fn of_a_chain_and_its_copy_the_one_that_was_opened_last_adds() {
-    let mut lane = Lane::new();
-    lane.commit(1, &["n"]);
-    let mut original = open(&lane, &["n"]).unwrap();
-    catch_up(&lane, &mut original).unwrap();
-    let storage = LaneStorage { chain: lane.storage.chain.child("copy"), ..lane.storage.clone() };
-    let shape = Arc::new(lane::shape(&["n"]));
-    let head = lane.head.clone().unwrap();
-    lane.runtime.block_on(async {
-        let clock = Clock::manual(5_000_000);
-        let opened = TableLog::open(&storage, "numbers", shape, clock, Names::random()).await;
-        let mut copy = opened.unwrap().find_missing(&storage, &head).await.unwrap();
-        copy.take(&[]).await.unwrap();
-        let writer = find(&storage, "numbers").await.unwrap().unwrap();
-        assert_eq!((writer.chain, writer.place), (head.chain_id(), storage.chain.url.clone()));
-    });
-    lane.commit(1, &["n"]);
-    let error = catch_up(&lane, &mut original).unwrap_err();
-    assert!(!error.may_pass() && error.to_string().contains("one of them is a copy"), "{error}");
-    let mut again = open(&lane, &["n"]).unwrap();
-    lane.runtime.block_on(again.take(&[])).unwrap();
-    catch_up(&lane, &mut again).unwrap();
 }

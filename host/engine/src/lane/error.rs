@@ -64,6 +64,9 @@ pub enum LaneError {
         /// Of the table.
         url: String,
     },
+    /// A copy of its chain writes to a table.
+    #[error("{0}")]
+    Copied(String),
     /// A plugin does not fit a topic of updates.
     #[error(transparent)]
     SeveralRows(#[from] SeveralRows),

@@ -233,6 +233,7 @@ fn run_caught(lane: &mut Lane, outside: &Outside) -> Life {
             | LaneError::Crowded(_)
             | LaneError::Source(SourceError::Lost(_) | SourceError::Final(_))
             | LaneError::PluginFailed { .. }
+            | LaneError::Copied(_)
             | LaneError::SeveralRows(_)),
         )) => Life::Halted(chain_of(&error)),
         Ok(Err(error @ LaneError::Fenced { .. })) => Life::Overtaken(error.to_string()),

@@ -223,6 +223,7 @@ impl World {
         LaneParts {
             config: Arc::clone(&self.config),
             storage: self.storage(store),
+            stores: StoreOptions::default(),
             modules: ModuleStore::new(folder_of(store, "modules")),
             engine: PluginEngine::new(None, Compiler::Here).unwrap(),
             ends,

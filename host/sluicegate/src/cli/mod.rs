@@ -212,7 +212,10 @@ fn is_refusal(error: &anyhow::Error) -> bool {
             || cause.is::<check::LostPositions>()
             || cause.is::<LogFilterError>()
             || matches!(cause.downcast_ref(), Some(ChainError::Beside { .. }))
-            || matches!(cause.downcast_ref(), Some(LogError::Refused { .. } | LogError::Several(_)))
+            || matches!(
+                cause.downcast_ref(),
+                Some(LogError::Refused { .. } | LogError::Copied { .. } | LogError::Several(_))
+            )
     })
 }
 

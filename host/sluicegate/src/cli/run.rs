@@ -21,6 +21,7 @@ use sluicegate_engine::supervisor::Ended;
 use sluicegate_model::time::Clock;
 use sluicegate_pipeline::environment::Environment;
 use sluicegate_pipeline::{Pipeline, file};
+use sluicegate_store::StoreOptions;
 
 use super::check::{fit_plugins, refuse_others};
 use super::is_refusal;
@@ -67,7 +68,7 @@ pub(super) fn check_first_run(program: &Program, pipeline: &Pipeline) -> anyhow:
             biased;
             // The lane hears it as well, and ends.
             () = program.stop.asked() => None,
-            looked = look(&storage, pipeline) => Some(looked),
+            looked = look(&storage, pipeline, &program.stores) => Some(looked),
         }
     });
     match looked {
@@ -84,12 +85,16 @@ pub(super) fn check_first_run(program: &Program, pipeline: &Pipeline) -> anyhow:
 }
 
 /// The newest epoch; none if a chain may begin.
-async fn look(storage: &LaneStorage, pipeline: &Pipeline) -> anyhow::Result<Option<Epoch>> {
+async fn look(
+    storage: &LaneStorage,
+    pipeline: &Pipeline,
+    stores: &StoreOptions,
+) -> anyhow::Result<Option<Epoch>> {
     let latest = latest(storage).await?;
     if latest.is_none() {
         check_begin(storage).await?;
         // Their columns are compared when the modules are known.
-        refuse_others(pipeline, storage, &BTreeMap::new()).await?;
+        refuse_others(pipeline, storage, &BTreeMap::new(), stores).await?;
     }
     Ok(latest)
 }

@@ -54,6 +54,14 @@ pub(super) async fn none_is_taken(
     Ok(LogError::all(taken.collect())?)
 }
 
+/// Refuses to go on with a chain that is the copy of one that is there.
+pub(super) async fn none_is_copied(logs: &[TableLog], parts: &LaneParts) -> Result<(), OpenError> {
+    for log in logs {
+        log.refuse_copy(&parts.storage, &parts.stores).await?;
+    }
+    Ok(())
+}
+
 /// Takes the tables for a chain that has a record. Of two that begin at the same time one gets all of them, because both take
 /// them in the same order, and the other is refused before it has read anything.
 pub(super) async fn take(logs: &mut [TableLog], storage: &LaneStorage) -> Result<(), OpenError> {

@@ -36,6 +36,7 @@ use sluicegate_pipeline::Pipeline;
 use sluicegate_pipeline::fingerprint::columns::check_tables;
 use sluicegate_runtime::{Names, Runtime};
 use sluicegate_sandbox::module::engine::PluginEngine;
+use sluicegate_store::StoreOptions;
 
 use super::desk::Desk;
 use super::intake::{Intake, positions};
@@ -49,7 +50,7 @@ use super::pool::Pool;
 use super::{Lane, Outside, PlacedModule};
 use genesis::{reach, resolve_start};
 use load::{Brought, get_modules, keep};
-use logs::{compactions, find_missing, mark, none_is_ahead, none_is_taken};
+use logs::{compactions, find_missing, mark, none_is_ahead, none_is_copied, none_is_taken};
 use steps::Steps;
 use wait::request;
 use warm::Warm;
@@ -70,6 +71,8 @@ pub struct LaneParts {
     pub config: Arc<Pipeline>,
     /// The stores and folders of its chain and of its tables.
     pub storage: LaneStorage,
+    /// Credentials and endpoints: a table may name the place of a chain elsewhere.
+    pub stores: StoreOptions,
     /// Where the modules are that its stages name or its chain pins.
     pub modules: ModuleStore,
     /// Compiles and limits them; one for all lanes of a program.
@@ -194,6 +197,7 @@ impl Prepared {
         steps.done("state");
         let logs = request(outside, runtime, find_missing(logs, storage, survey.head()))??;
         request(outside, runtime, none_is_taken(&logs, storage))??;
+        request(outside, runtime, none_is_copied(&logs, parts))??;
         request(outside, runtime, none_is_ahead(&logs, storage, survey.head()))??;
         steps.done("logs");
         let start = match survey.head() {

@@ -62,7 +62,10 @@ fn behind(head_count: u64, shown: &Shown) -> u64 {
 }
 
 fn ended(log: &Running) -> LaneError {
-    LaneError::LogEnded { url: log.url.clone() }
+    match &log.shown.borrow().refused {
+        Some(reason) => LaneError::Copied(reason.clone()),
+        None => LaneError::LogEnded { url: log.url.clone() },
+    }
 }
 
 /// When the small files of tables become larger ones, by the tables' ids.
@@ -87,7 +90,7 @@ impl TableLogs {
         let needed: Arc<[AtomicU64]> = needed.collect();
         let start = |(index, log): (usize, TableLog)| {
             let Published { through, version, .. } = log.published();
-            let (shows, shown) = watch::channel(Shown { through, version, problem: None });
+            let (shows, shown) = watch::channel(Shown { through, version, ..Shown::default() });
             let (head, heads) = watch::channel(None);
             let (table, url) = (Arc::from(log.table()), log.url().to_owned());
             let compaction = compactions.get(&*table).map(|sizes| {
@@ -146,7 +149,7 @@ impl TableLogs {
     ///
     /// # Errors
     ///
-    /// One has panicked. Only another opening has one again, and it goes on where the log stands.
+    /// One has panicked: only another opening has one again, and it goes on where the log stands. Or a copy of the chain has the table.
     pub(in crate::lane) fn are_written(&self) -> Result<(), LaneError> {
         // The sender goes with the task.
         let gone = self.logs.iter().find(|log| log.shown.has_changed().is_err());
@@ -200,20 +203,34 @@ struct Work {
 }
 
 impl Work {
-    /// Until the lane is gone.
+    /// Until the lane is gone, or a copy of its chain has the table.
     async fn run(mut self, mut heads: watch::Receiver<Option<Arc<ChainRecord>>>) {
         while heads.changed().await.is_ok() {
-            self.catch_up(&mut heads).await;
+            if let Err(copied) = self.catch_up(&mut heads).await {
+                self.shows.send_modify(|shown| shown.refused = Some(copied.to_string()));
+                return;
+            }
         }
     }
 
     /// Tries until the log has what the chain has.
-    async fn catch_up(&mut self, heads: &mut watch::Receiver<Option<Arc<ChainRecord>>>) {
+    ///
+    /// # Errors
+    ///
+    /// [`LogError::Copied`]: it never will.
+    async fn catch_up(
+        &mut self,
+        heads: &mut watch::Receiver<Option<Arc<ChainRecord>>>,
+    ) -> Result<(), LogError> {
         let mut backoff = Backoff::of_store(self.log.url().len() as u64);
         let mut has_failed = false;
         loop {
-            let Some(head) = heads.borrow_and_update().clone() else { return };
-            let Err(error) = self.publish(&head).await else { break };
+            let Some(head) = heads.borrow_and_update().clone() else { return Ok(()) };
+            let error = match self.publish(&head).await {
+                Ok(()) => break,
+                Err(copied @ LogError::Copied { .. }) => return Err(copied),
+                Err(error) => error,
+            };
             if !std::mem::replace(&mut has_failed, true) {
                 tracing::warn!(table = self.log.url(), %error, "the table's log waits");
             }
@@ -223,6 +240,7 @@ impl Work {
         if has_failed {
             tracing::info!(table = self.log.url(), "the table's log is written again");
         }
+        Ok(())
     }
 
     async fn publish(&mut self, head: &ChainRecord) -> Result<(), LogError> {
@@ -242,6 +260,6 @@ impl Work {
         self.needed[self.index].store(self.log.published().needed_from.0, Ordering::Relaxed);
         self.storage.keep.published.advance(first_needed(&self.needed));
         let Published { through, version, .. } = self.log.published();
-        self.shows.send_replace(Shown { through, version, problem });
+        self.shows.send_replace(Shown { through, version, problem, refused: None });
     }
 }

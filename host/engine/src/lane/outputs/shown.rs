@@ -11,4 +11,6 @@ pub(super) struct Shown {
     pub(super) version: Option<u64>,
     /// Why it does not go on.
     pub(super) problem: Option<String>,
+    /// Why it never will: the lane is to end.
+    pub(super) refused: Option<String>,
 }

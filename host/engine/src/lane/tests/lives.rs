@@ -54,6 +54,7 @@ impl Process {
         let parts = LaneParts {
             config: Arc::clone(&world.config),
             storage: world.storage(),
+            stores: StoreOptions::default(),
             modules: ModuleStore::new(world.location("modules")),
             engine: PluginEngine::new(None, Compiler::Here).unwrap(),
             ends,

@@ -9,7 +9,9 @@ use crate::lead::Processes;
 use sluicegate_chain::modules::ModuleStore;
 use sluicegate_connect::outbox::{Deliveries, OutboxError};
 use sluicegate_connect::source::SourceError;
+use sluicegate_delta::TableLog;
 use sluicegate_runtime::{Bell, Names};
+use sluicegate_store::StoreOptions;
 use sluicegate_testing::denied::DenyingStore;
 use sluicegate_testing::panicking::PanickingStore;
 
@@ -64,6 +66,7 @@ pub(super) fn open_in(
     let parts = LaneParts {
         config: Arc::clone(&world.config),
         storage: LaneStorage { keep, ..storage },
+        stores: StoreOptions::default(),
         modules: ModuleStore::new(world.location("modules")),
         engine: PluginEngine::new(None, Compiler::Here).unwrap(),
         ends: Arc::new(OneByOne(logs)),
@@ -228,4 +231,30 @@ fn a_lane_fails_whose_log_has_panicked_also_amidst_its_input() {
     let (mut lane, _commands) = open_on(&world, 100_000);
     let failed = std::iter::repeat_with(|| lane.step()).find_map(Result::err);
     assert_log_ended(failed.unwrap());
+}
+
+/// As a copy of its chain does that was opened where nobody could look for the original.
+fn take_as_a_copy(world: &World) {
+    let storage = world.storage();
+    let storage = LaneStorage { chain: storage.chain.child("copy"), ..storage };
+    let head = world.chain().last().unwrap().clone();
+    let shape = head.tables["rows"].clone();
+    world.runtime.block_on(async {
+        let (clock, names) = (Clock::system(), Names::random());
+        let log = TableLog::open(&storage, "rows", Arc::new(shape), clock, names).await.unwrap();
+        log.of_chain(&head.chain_id()).take(&[]).await.unwrap();
+    });
+}
+
+/// It neither reads on, nor deletes files of the copy as left over.
+#[test]
+fn a_lane_ends_for_good_when_a_copy_of_its_chain_has_a_table() {
+    let world = World::of(&[HEAD, TABLE].concat(), None);
+    let (mut lane, _commands) = open_on(&world, 100_000);
+    while lane.ledger.committer.head() < Some(Epoch(3)) {
+        assert_eq!(lane.step().unwrap(), None);
+    }
+    take_as_a_copy(&world);
+    let failed = std::iter::repeat_with(|| lane.step()).find_map(Result::err).unwrap();
+    assert!(matches!(&failed, LaneError::Copied(said) if said.contains("is a copy")), "{failed}");
 }

@@ -5,20 +5,22 @@ use std::sync::Arc;
 
 use sluicegate_chain::LaneStorage;
 use sluicegate_chain::shape::TableShape;
-use sluicegate_delta::LogError;
 use sluicegate_delta::claim::check_lane;
+use sluicegate_delta::{LogError, copied};
 use sluicegate_pipeline::{Pipeline, TableFormat};
+use sluicegate_store::StoreOptions;
 
-/// Refuses tables of another pipeline, those that another chain writes to, and those that cannot take their `columns`, as far as
+/// Refuses tables of another pipeline, those that another chain or the original of this one writes to, and those that cannot take their `columns`, as far as
 /// these are known, by the table's id. What cannot be asked is not judged: a start waits for it.
 ///
 /// # Errors
 ///
-/// [`LogError::Refused`], or [`LogError::Several`] that are.
+/// [`LogError::Refused`], [`LogError::Copied`], or [`LogError::Several`] that are.
 pub(in crate::cli) async fn refuse_others(
     pipeline: &Pipeline,
     storage: &LaneStorage,
     columns: &BTreeMap<Arc<str>, Arc<TableShape>>,
+    stores: &StoreOptions,
 ) -> Result<(), LogError> {
     let mut refused = Vec::new();
     for (id, table) in pipeline.tables() {
@@ -26,7 +28,11 @@ pub(in crate::cli) async fn refuse_others(
             continue;
         }
         let columns = columns.get(&id).map(|columns| &**columns);
-        if let Err(error @ LogError::Refused { .. }) = check_lane(storage, &id, columns).await {
+        let may_write = async {
+            check_lane(storage, &id, columns).await?;
+            copied::refuse(storage, &id, stores).await
+        };
+        if let Err(error @ (LogError::Refused { .. } | LogError::Copied { .. })) = may_write.await {
             refused.push(error);
         }
     }

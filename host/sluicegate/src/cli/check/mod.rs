@@ -132,7 +132,7 @@ fn find(pipeline: &Pipeline, environment: &Environment) -> anyhow::Result<Found>
         // A start would wait for the store.
         Ok(()) | Err(FoundError::Chain(_) | FoundError::Log(_)) => {}
     }
-    runtime.block_on(refuse_others(pipeline, &storage, &logged))?;
+    runtime.block_on(refuse_others(pipeline, &storage, &logged, &stores))?;
     if let Outlook::Continues(head) = &outlook {
         outlook::check_successors(pipeline, head, &plugins, &engine, &modules, runtime.handle())?;
     }

@@ -1,0 +1,108 @@
+//! A chain and its copy (T8).
+//!
+//! A chain that was copied has the id of its original. Each would take what the other adds for its own, and delete the files
+//! of the other as left over. So a table names the place of its chain. A chain that lies elsewhere goes on with the table
+//! only if that place has no chain of this id any more: then it was moved.
+
+use super::claim::{self, WriterOfTable};
+use super::decide::Owner;
+use super::log::Log;
+use super::problem::LogError;
+use super::publish::TableLog;
+use super::state::LogState;
+use sluicegate_chain::inspect::{FirstObject, first_object};
+use sluicegate_chain::{ChainError, LaneStorage};
+use sluicegate_store::failure::StoreFailure;
+use sluicegate_store::{self as store, Location, StoreOptions};
+
+/// Refuses one of a lane's tables, by its id, to a copy of the chain that has it. Writes nothing.
+///
+/// # Errors
+///
+/// [`LogError::Copied`]; [`LogError::Store`] or [`LogError::Chain`] if nobody can tell.
+pub async fn refuse(
+    storage: &LaneStorage,
+    table: &str,
+    stores: &StoreOptions,
+) -> Result<(), LogError> {
+    let log = Log { table: storage.tables[table].clone() };
+    let state = log.load(|_, _| {}).await?;
+    refuse_as(&state, &Owner::new(storage, table, ""), &log.table, (storage, stores)).await
+}
+
+impl TableLog {
+    /// Refuses the table to a copy of the chain that has it, as far as its log was read.
+    ///
+    /// # Errors
+    ///
+    /// As [`refuse`].
+    pub async fn refuse_copy(
+        &self,
+        storage: &LaneStorage,
+        stores: &StoreOptions,
+    ) -> Result<(), LogError> {
+        refuse_as(self.state(), self.owner(), self.location(), (storage, stores)).await
+    }
+}
+
+async fn refuse_as(
+    state: &LogState,
+    owner: &Owner,
+    table: &Location,
+    (storage, stores): (&LaneStorage, &StoreOptions),
+) -> Result<(), LogError> {
+    let Some(WriterOfTable { chain, place }) = claim::writer_of(state, owner) else {
+        return Ok(());
+    };
+    if place == owner.place || place.is_empty() {
+        return Ok(());
+    }
+    let Some(here) = first_object(storage).await?.filter(|here| here.chain == chain) else {
+        return Ok(());
+    };
+    match look(&place, storage, stores).await? {
+        // The same place by another name, for example `s3a` for `s3`.
+        Some(there) if there == here => Ok(()),
+        Some(there) if there.chain == chain => {
+            let reason = words(&chain, &place, &owner.place);
+            Err(LogError::Copied { url: table.url.clone(), reason })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The chain at another place. None if there is none, or if this host may not look there: then it is told.
+async fn look(
+    place: &str,
+    storage: &LaneStorage,
+    stores: &StoreOptions,
+) -> Result<Option<FirstObject>, LogError> {
+    let untold = |why: &dyn std::fmt::Display| {
+        tracing::warn!(
+            pipeline = %storage.job, place,
+            "the chain has the id of one that was here and cannot be looked for: {why}; if it was copied, never start that one again"
+        );
+    };
+    let there = match store::look(place, stores) {
+        Ok(chain) => LaneStorage { chain, ..storage.clone() },
+        Err(error) => {
+            untold(&error);
+            return Ok(None);
+        }
+    };
+    match first_object(&there).await {
+        Err(ChainError::Store { explanation, failure }) if failure != StoreFailure::MayPass => {
+            untold(&explanation);
+            Ok(None)
+        }
+        found => Ok(found?),
+    }
+}
+
+/// Why one of two that have the same id may not write, with the fix.
+pub(super) fn words(chain: &str, there: &str, here: &str) -> String {
+    format!(
+        "is written by the chain {chain} in {there}, and this one has the same id and is in {here}: one of them is a copy. To go on with that \
+         one, correct `checkpoint.path`. To go on with this one, stop whoever runs that one and delete it"
+    )
+}
