@@ -1,5 +1,6 @@
-//! When a lane's thread last passed its loop: what liveness looks at.
+//! When a lane's thread last passed its loop, or went on with long work: what liveness looks at.
 
+use std::cell::Cell;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -8,6 +9,9 @@ use sluicegate_model::time::Clock;
 
 /// How often a wait passes the loop: far less than anybody's patience.
 pub const PULSE_EVERY: Duration = Duration::from_secs(1);
+
+/// Of work that passes no loop so many steps are shown as one: they take some milliseconds.
+const STRIDE: u32 = 1024;
 
 /// A thread that has ended owes nobody a beat.
 const ENDED: u64 = u64::MAX;
@@ -43,8 +47,33 @@ impl Pulse {
         Duration::from_micros(self.now().saturating_sub(self.last.load(Ordering::Relaxed)))
     }
 
+    /// For long work of one thread that passes no loop, such as the restoring of a state.
+    pub(crate) fn strides(&self) -> Strides<'_> {
+        Strides { pulse: self, left: Cell::new(1) }
+    }
+
     fn now(&self) -> u64 {
         u64::try_from(self.clock.monotonic().as_micros()).unwrap_or(ENDED - 1)
+    }
+}
+
+/// Shows that long work goes on, for as long as it does: work that is stuck takes no step.
+pub(crate) struct Strides<'p> {
+    pulse: &'p Pulse,
+    left: Cell<u32>,
+}
+
+impl Strides<'_> {
+    /// A row, or something as small, is done.
+    #[inline]
+    pub(crate) fn step(&self) {
+        match self.left.get() {
+            0 | 1 => {
+                self.left.set(STRIDE);
+                self.pulse.beat();
+            }
+            left => self.left.set(left - 1),
+        }
     }
 }
 
@@ -60,6 +89,16 @@ mod tests {
         assert_eq!(pulse.silence(), Duration::from_secs(9));
         pulse.clone().beat();
         assert_eq!(pulse.silence(), Duration::ZERO);
+        clock.advance(Duration::from_secs(9));
+        let strides = pulse.strides();
+        let silence_behind = |steps: u32| {
+            (0..steps).for_each(|_| strides.step());
+            pulse.silence()
+        };
+        assert_eq!(silence_behind(1), Duration::ZERO, "work that has begun");
+        clock.advance(Duration::from_secs(9));
+        assert_eq!(silence_behind(STRIDE - 1), Duration::from_secs(9));
+        assert_eq!(silence_behind(1), Duration::ZERO, "work that goes on");
         clock.advance(Duration::from_secs(9));
         pulse.end();
         assert_eq!(pulse.silence(), Duration::ZERO);

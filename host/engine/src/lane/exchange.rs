@@ -51,7 +51,7 @@ impl Present<'_> {
         intake.replan(&plan, pool);
         logic.replan(&plan, pool);
         if let Some(migrated) = migrated {
-            migrated.put(logic);
+            migrated.put(logic, pool);
         }
         ledger.replan(&plan, modules);
         desk.exchanged(stage, &plan);

@@ -18,6 +18,7 @@ use sluicegate_state::window::KEY_SHARDS;
 
 use super::LaneError;
 use crate::counters::LaneMetrics;
+use crate::pulse::{Pulse, Strides};
 
 /// A WASM guest may use 512 KiB of the stack; the rest is for the host around it.
 pub(super) const STACK_BYTES: usize = 8 << 20;
@@ -35,6 +36,8 @@ const ROWS_TOLD: usize = 256;
 pub(super) struct Pool {
     count: usize,
     brake: Brake,
+    /// That of the lane.
+    pulse: Pulse,
     /// For all workers but the first, which runs on the lane's own thread. None if there is no other.
     threads: Option<Arc<rayon::ThreadPool>>,
     /// What the last turn took; more than it may be before the first.
@@ -49,7 +52,11 @@ pub(super) struct Hands<'p> {
 impl Pool {
     /// For `count` workers, at least one and not more than there are key shards. All plugins that they run have the
     /// brake.
-    pub(super) fn new(count: usize, brake: Brake) -> Result<Self, rayon::ThreadPoolBuildError> {
+    pub(super) fn new(
+        count: usize,
+        brake: Brake,
+        pulse: Pulse,
+    ) -> Result<Self, rayon::ThreadPoolBuildError> {
         let count = count.clamp(1, KEY_SHARDS as usize);
         let threads = (count > 1).then(|| {
             rayon::ThreadPoolBuilder::new()
@@ -59,12 +66,29 @@ impl Pool {
                 .build()
         });
         let nanos_per_row = AtomicU64::new(WORTH_FORKING_NANOS);
-        Ok(Self { count, brake, threads: threads.transpose()?.map(Arc::new), nanos_per_row })
+        let threads = threads.transpose()?.map(Arc::new);
+        Ok(Self { count, brake, pulse, threads, nanos_per_row })
     }
 
     /// Of all plugins.
     pub(super) fn brake(&self) -> &Brake {
         &self.brake
+    }
+
+    /// One like this with as many workers.
+    #[cfg(test)]
+    pub(super) fn with_workers(&self, count: usize) -> Self {
+        Self::new(count, self.brake.clone(), self.pulse.clone()).unwrap()
+    }
+
+    /// Shows that the lane lives.
+    pub(super) fn beat(&self) {
+        self.pulse.beat();
+    }
+
+    /// For work of one worker that takes long where a state is large, and passes no loop meanwhile.
+    pub(super) fn strides(&self) -> Strides<'_> {
+        self.pulse.strides()
     }
 
     /// Fails if the turn was broken off: nothing that came of it may be used.
@@ -234,6 +258,11 @@ mod tests {
     use std::panic::{AssertUnwindSafe, catch_unwind};
 
     use super::*;
+    use sluicegate_model::time::Clock;
+
+    fn pool_of(workers: usize) -> Pool {
+        Pool::new(workers, Brake::default(), Pulse::new(Clock::manual(0))).unwrap()
+    }
 
     /// The names of the threads that work on so many rows.
     fn working(pool: &Pool, rows: usize) -> Vec<String> {
@@ -243,7 +272,7 @@ mod tests {
 
     #[test]
     fn the_first_worker_is_the_thread_that_asks() {
-        let pool = Pool::new(3, Brake::default()).unwrap();
+        let pool = pool_of(3);
         let asks = std::thread::current().id();
         let own = pool.each_worker(&mut [(); 3], |_, ()| std::thread::current().id() == asks);
         assert_eq!(own, [true, false, false]);
@@ -251,7 +280,7 @@ mod tests {
 
     #[test]
     fn a_panic_of_any_worker_is_that_of_the_lane_once_all_have_ended() {
-        let pool = Pool::new(2, Brake::default()).unwrap();
+        let pool = pool_of(2);
         for panics in 0..2 {
             let ended = AtomicUsize::new(0);
             let work = |number, (): &mut ()| match number == panics {
@@ -266,7 +295,7 @@ mod tests {
 
     #[test]
     fn workers_are_woken_only_for_what_takes_a_while() {
-        let pool = Pool::new(2, Brake::default()).unwrap();
+        let pool = pool_of(2);
         let alone = |rows| working(&pool, rows).iter().all(|thread| !thread.contains("worker-"));
         assert!(alone(0) && !alone(1), "nothing is known of rows yet");
         pool.learn(1_000, Duration::from_micros(100));

@@ -284,8 +284,14 @@ impl AggregateRunner {
 }
 
 impl MigrationRunner {
-    /// Accumulators of an older version as accumulators of this one. All or none: a failure refuses the activation.
-    pub fn migrate(&mut self, from_version: u32, states: &Varlen) -> Result<Varlen, PluginError> {
+    /// Accumulators of an older version as accumulators of this one. All or none: a failure refuses the activation. `called` is
+    /// told of each call that was made.
+    pub fn migrate(
+        &mut self,
+        from_version: u32,
+        states: &Varlen,
+        called: impl Fn(),
+    ) -> Result<Varlen, PluginError> {
         let mut migrated = Varlen::with_capacity(states.len(), states.bytes.len());
         let mut start = 0;
         while start < states.len() {
@@ -294,6 +300,7 @@ impl MigrationRunner {
             let old = slice(states, &part);
             let answer =
                 self.calls.call(part.len(), Haste::None, |guest| guest.migrate(from_version, &old));
+            called();
             append(&mut migrated, &answer.map_err(|failure| failure.fault)?);
         }
         Ok(migrated)

@@ -218,7 +218,7 @@ impl AnyRunner {
     }
 
     fn migrate(&mut self, from_version: u32, states: &Varlen) -> Result<Varlen, PluginError> {
-        MigrationRunner::new(self.plugin(), &limits()).migrate(from_version, states)
+        MigrationRunner::new(self.plugin(), &limits()).migrate(from_version, states, || {})
     }
 
     fn process(&mut self, rows: &KeyedRows<'_>, groups: &KeyedGroups) -> KeyedOutcome {

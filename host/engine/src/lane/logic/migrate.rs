@@ -33,9 +33,10 @@ impl Migrated {
     }
 
     /// Puts them in the place of those that they were made of. Nothing may have changed in between.
-    pub(in crate::lane) fn put(&self, logic: &mut Logic) {
+    pub(in crate::lane) fn put(&self, logic: &mut Logic, pool: &Pool) {
+        let strides = pool.strides();
         for (worker, states) in self.by_worker.iter().enumerate() {
-            let mut states = states.iter().flat_map(Varlen::iter);
+            let mut states = states.iter().flat_map(Varlen::iter).inspect(|_| strides.step());
             logic.set_states(worker, &mut states);
             assert!(states.next().is_none(), "as many states as there were");
         }
@@ -102,7 +103,7 @@ pub(in crate::lane) fn migrate(
     let Some(grouped) = plan.logic.grouped() else { return Ok(Migrated { by_worker: Vec::new() }) };
     let mut workers = logic.states();
     let by_worker =
-        pool.each_worker(&mut workers, |_, states| migrate_worker(states, grouped, from));
+        pool.each_worker(&mut workers, |_, states| migrate_worker(states, grouped, from, pool));
     Ok(Migrated { by_worker: by_worker.into_iter().collect::<Result<_, _>>()? })
 }
 
@@ -110,13 +111,15 @@ fn migrate_worker(
     states: &mut States<'_>,
     grouped: &Grouped,
     from: u32,
+    pool: &Pool,
 ) -> Result<Vec<Varlen>, PluginError> {
     let mut runner: MigrationRunner = grouped.stage.runner(&grouped.limits);
     let mut states = states.peekable();
     let mut migrated = Vec::new();
     while states.peek().is_some() {
         let part: Varlen = states.by_ref().take(STATES_PER_PART).collect();
-        migrated.push(runner.migrate(from, &part)?);
+        // Each call has a deadline.
+        migrated.push(runner.migrate(from, &part, || pool.beat())?);
     }
     Ok(migrated)
 }

@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::stop::Stop;
 use sluicegate_chain::fates::Fates;
 use sluicegate_chain::record::{ChainRecord, PartitionState, RecordKind, SourceKind, SourceState};
 use sluicegate_chain::{CommitOutcome, Committer, FrozenEpoch};
@@ -72,7 +71,7 @@ pub(in crate::lane) fn genesis(
     positions: Positions,
     identity: SourceIdentity,
     committer: &mut Committer,
-    stop: &Stop,
+    outside: &Outside,
 ) -> Result<Arc<ChainRecord>, OpenError> {
     let kind = match config.source {
         SourceConfig::Kafka(_) => SourceKind::Kafka,
@@ -103,7 +102,8 @@ pub(in crate::lane) fn genesis(
         config: fingerprints(config, &BTreeMap::new()),
     });
     loop {
-        if stop.is_asked() {
+        outside.pulse.beat();
+        if outside.stop.is_asked() {
             return Err(OpenError::Stopped);
         }
         match committer.wait(Duration::from_millis(100)) {

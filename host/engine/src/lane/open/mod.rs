@@ -260,8 +260,8 @@ impl Prepared {
             (Some(record), _) => Arc::new(record),
             (None, start) => {
                 let start = start.expect("without a chain the source was asked");
-                let (identity, stop) = (source.identity(), &outside.stop);
-                let record = genesis(config, &modules, start, identity, &mut committer, stop)?;
+                let identity = source.identity();
+                let record = genesis(config, &modules, start, identity, &mut committer, outside)?;
                 outside.metrics.commit.observe(committer.took());
                 let (took, now) = (committer.took(), clock.wall_micros());
                 outside.metrics.commits.push(Commit::of(&record, took, now, &[]));

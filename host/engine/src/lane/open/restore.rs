@@ -25,6 +25,6 @@ pub(in crate::lane) fn restore(
     logic.restore(pool, head.watermark, pieces)?;
     let Some(from) = other_version(plan, &head.modules) else { return Ok(()) };
     let migrated = migrate(logic, pool, plan, from);
-    migrated.map_err(|source| OpenError::Migrate { from, source })?.put(logic);
+    migrated.map_err(|source| OpenError::Migrate { from, source })?.put(logic, pool);
     Ok(())
 }

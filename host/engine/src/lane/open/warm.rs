@@ -34,7 +34,7 @@ impl Warm {
     /// Tries the stores, reads the logs, and reaches topics. Modules come with the chain.
     pub(super) fn up(parts: &LaneParts, plan: &Plan, outside: &Outside) -> Result<Self, OpenError> {
         let LaneParts { config, storage, ends, runtime, clock, .. } = parts;
-        let pool = Pool::new(worker_count(config), brake(outside))?;
+        let pool = Pool::new(worker_count(config), brake(outside), outside.pulse.clone())?;
         request(outside, runtime, probe::ensure(&storage.chain))??;
         let logged = plan.shapes(config)?;
         let tables = logged.keys().map(|table| &storage.tables[table]);

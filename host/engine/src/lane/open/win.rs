@@ -216,6 +216,7 @@ impl Candidate<'_> {
             clock: clock.clone(),
             lead: lead.clone(),
             pulse: self.outside.pulse.clone(),
+            call_deadline: self.parts.config.limits.call_deadline,
             asked: self.outside.stop.clone(),
             panics: self.outside.metrics.panics.clone(),
             applicant,

@@ -24,6 +24,7 @@ mod looked;
 mod saved;
 mod published;
 mod rivals;
+mod restoring;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -277,7 +278,7 @@ impl World {
         let plan = Plan::new(&self.config, &modules).unwrap();
         let metrics = self.metrics();
         let (outside, commands_tx) = self.outside(Arc::clone(&metrics), clock);
-        let pool = Pool::new(workers, desk::brake::brake(&outside)).unwrap();
+        let pool = Pool::new(workers, desk::brake::brake(&outside), outside.pulse.clone()).unwrap();
         let mut logic = Logic::new(&plan, &pool);
         restore(&mut logic, &pool, &plan, opened.head.as_ref(), &opened.state).unwrap();
         let handle = sluicegate_runtime::Runtime::from(self.runtime.handle().clone());
@@ -300,8 +301,7 @@ impl World {
         );
         let record = opened.head.map(Arc::new).unwrap_or_else(|| {
             let start = source.genesis().unwrap().unwrap();
-            let stop = Stop::new(clock.clone());
-            genesis(&self.config, &modules, start, source.identity(), &mut committer, &stop)
+            genesis(&self.config, &modules, start, source.identity(), &mut committer, &outside)
                 .unwrap()
         });
         let positions = record.source.partitions.iter();

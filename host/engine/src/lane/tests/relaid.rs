@@ -25,10 +25,14 @@ const MARK: u8 = b'@';
 
 /// A module with version 2 of the state of `name`, which has version 1.
 pub(super) fn module(name: &str, kind: PluginKind) -> LoadedModule {
-    relaid(name, kind, false)
+    relaid(name, kind, Arc::new(|| Ok(())))
 }
 
-fn relaid(name: &str, kind: PluginKind, refuses: bool) -> LoadedModule {
+/// What is done at each call of `migrate`.
+pub(super) type AtMigrate = Arc<dyn Fn() -> Result<(), PluginError> + Send + Sync>;
+
+/// The same, which does something whenever it migrates.
+pub(super) fn relaid(name: &str, kind: PluginKind, at_migrate: AtMigrate) -> LoadedModule {
     let (inner, description) = native::code(name, kind);
     let description = Description {
         state_version: 2,
@@ -36,27 +40,27 @@ fn relaid(name: &str, kind: PluginKind, refuses: bool) -> LoadedModule {
         migrates_from: vec![1],
         ..description
     };
-    LoadedModule::native(&format!("{name}-2"), description, Arc::new(Relaid { inner, refuses }))
+    LoadedModule::native(&format!("{name}-2"), description, Arc::new(Relaid { inner, at_migrate }))
 }
 
 struct Relaid {
     inner: Arc<dyn Code>,
-    refuses: bool,
+    at_migrate: AtMigrate,
 }
 
 struct RelaidGuest<G: ?Sized> {
     inner: Box<G>,
-    refuses: bool,
+    at_migrate: AtMigrate,
 }
 
 impl Code for Relaid {
     fn instantiate(&self, config: &[(String, String)]) -> Result<Instance, PluginError> {
-        let refuses = self.refuses;
+        let at_migrate = Arc::clone(&self.at_migrate);
         Ok(match self.inner.instantiate(config)? {
             Instance::Aggregate(inner) => {
-                Instance::Aggregate(Box::new(RelaidGuest { inner, refuses }))
+                Instance::Aggregate(Box::new(RelaidGuest { inner, at_migrate }))
             }
-            Instance::Keyed(inner) => Instance::Keyed(Box::new(RelaidGuest { inner, refuses })),
+            Instance::Keyed(inner) => Instance::Keyed(Box::new(RelaidGuest { inner, at_migrate })),
             stateless => stateless,
         })
     }
@@ -136,9 +140,7 @@ impl KeyedGuest for RelaidGuest<dyn KeyedGuest> {
 impl<G: Guest + ?Sized> StatefulGuest for RelaidGuest<G> {
     fn migrate(&mut self, from_version: u32, states: &Varlen) -> Result<Varlen, PluginError> {
         assert_eq!(from_version, 1);
-        if self.refuses {
-            return Err(PluginError::Refused("a state that nobody wants".to_owned()));
-        }
+        (self.at_migrate)()?;
         Ok(marked(states))
     }
 }
@@ -265,7 +267,8 @@ fn a_migration_that_fails_leaves_everything_as_it_was() {
     let (mut lane, commands) = world.open(&logs, 2, 5);
     (0..3).for_each(|_| assert!(lane.step().unwrap().is_none()));
     let (reply, answer) = oneshot::channel();
-    let module = relaid("join", PluginKind::Aggregate, true);
+    let refuses = || Err(PluginError::Refused("a state that nobody wants".to_owned()));
+    let module = relaid("join", PluginKind::Aggregate, Arc::new(refuses));
     commands.try_send(Command::Activate { stage: "join".to_owned(), module, reply }).unwrap();
     assert_eq!(lane.run().unwrap(), LaneEnd::Finished);
     let refusal = answer.blocking_recv().unwrap().unwrap_err();

@@ -125,7 +125,7 @@ impl Saved<'_> {
             Save::EndMerging => self.end_merging(),
             _ => {}
         }
-        let others = Pool::new(3, pool.brake().clone()).unwrap();
+        let others = pool.with_workers(3);
         let mut other = self.restored(&others, watermark);
         assert_eq!(
             all(&mut other, &others, watermark),
@@ -135,7 +135,7 @@ impl Saved<'_> {
         );
         match what {
             Save::Restart(workers) => {
-                let pool = Pool::new(workers, pool.brake().clone()).unwrap();
+                let pool = pool.with_workers(workers);
                 self.logic = self.restored(&pool, watermark);
                 pool
             }

@@ -20,8 +20,8 @@ use sluicegate_model::time::Clock;
 use sluicegate_runtime::{Panics, Runtime};
 use sluicegate_store::once::settled;
 
-/// A lane that does not pass its loop for so long hangs: its instance leads no more, so that another one may. No turn takes
-/// as long.
+/// A lane that shows nothing of its work for so long, beyond what a call of a plugin may take, hangs: its instance leads no more, so
+/// that another one may. Turns and openings show themselves more often.
 const HANGS_AFTER: Duration = Duration::from_secs(60);
 
 /// How long the keeper waits after a request that failed.
@@ -80,6 +80,8 @@ pub(crate) struct Work {
     pub(crate) clock: Clock,
     pub(crate) lead: Lead,
     pub(crate) pulse: Pulse,
+    /// A plugin that takes longer is stopped.
+    pub(crate) call_deadline: Duration,
     /// Heard before the lane has committed for the last time.
     pub(crate) asked: Stop,
     pub(crate) panics: Panics,
@@ -112,7 +114,7 @@ impl Work {
 
     async fn keep(mut self, stop: CancellationToken) {
         while stop.run_until_cancelled(self.wait()).await.is_some() {
-            if self.pulse.silence() >= HANGS_AFTER {
+            if self.pulse.silence() >= HANGS_AFTER + self.call_deadline {
                 tokio::time::sleep(AGAIN_AFTER).await;
                 continue;
             }

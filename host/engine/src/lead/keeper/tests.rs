@@ -78,6 +78,7 @@ async fn work(store: &LeadStore, clock: &Clock) -> Work {
         clock: clock.clone(),
         lead: Lead::new(clock.clone()),
         pulse: Pulse::new(clock.clone()),
+        call_deadline: Duration::ZERO,
         asked: Stop::new(clock.clone()),
         panics: Panics::default(),
         applicant,
@@ -159,6 +160,23 @@ async fn a_leader_that_is_asked_to_end_says_so_at_once_and_leads_on() {
     stop.cancel();
     run.await;
     assert!(seen(&store).await.is_released());
+}
+
+/// Each instance in its turn would give the lane up in the same call.
+#[tokio::test]
+async fn a_leader_shows_that_it_lives_for_as_long_as_a_call_of_its_plugin_may_take() {
+    for (silent, lives) in [(119, true), (120, false)] {
+        let (store, clock) = (store(Arc::new(InMemory::new())), Clock::manual(0));
+        let (mut work, stop) = (work(&store, &clock).await, CancellationToken::new());
+        work.call_deadline = Duration::from_secs(60);
+        clock.advance(Duration::from_secs(silent));
+        let mut run = std::pin::pin!(work.run(stop.clone()));
+        for _ in 0..50 {
+            assert!(is_pending(run.as_mut()).await);
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        assert_eq!(seen(&store).await.sign.is_some(), lives, "silent for {silent} s");
+    }
 }
 
 /// Its lane would wait for ever for a sign that gets through.

@@ -197,7 +197,12 @@ impl Kind for Keyed {
         let Self { plan, workers, .. } = self;
         let owners = workers.len();
         let restored = pool.each_worker(workers, |number, worker| {
-            let is_mine = |shard| owner(shard, owners) == number;
+            let strides = pool.strides();
+            // Asked of each row.
+            let is_mine = |shard| {
+                strides.step();
+                owner(shard, owners) == number
+            };
             resolve(pieces, is_mine, |row| {
                 plan.grouped.shard_of(row.key)?;
                 worker.keyed.restore(&row);
