@@ -264,6 +264,7 @@ fn open_failed(error: OpenError, is_to_stop: bool) -> Life {
             Life::Ended(LaneEnd::CutShort)
         }
         error @ OpenError::Fenced(_) => Life::Overtaken(error.to_string()),
+        OpenError::SteppedDown(why) => Life::SteppedDown(why),
         error if error.may_pass() => Life::Awaits(chain_of(&error)),
         error => Life::Halted(chain_of(&error)),
     }

@@ -101,6 +101,9 @@ pub enum OpenError {
     /// The workers' threads could not be started.
     #[error("start workers")]
     Workers(#[from] rayon::ThreadPoolBuildError),
+    /// This instance has led when it began to open the lane, and does so no more.
+    #[error("{0}")]
+    SteppedDown(String),
     /// Asked to stop before it was open.
     #[error("stopped before it was open")]
     Stopped,
@@ -115,7 +118,7 @@ impl OpenError {
             Self::Outbox(error) => error.may_pass(),
             Self::Probe(error) => error.may_pass(),
             Self::Source(error) => !matches!(error, SourceError::Lost(_) | SourceError::Final(_)),
-            Self::Workers(_) | Self::Fenced(_) => true,
+            Self::Workers(_) | Self::Fenced(_) | Self::SteppedDown(_) => true,
             Self::Module { source, .. } => {
                 matches!(
                     **source,

@@ -11,6 +11,7 @@ mod genesis;
 mod load;
 mod logs;
 mod restore;
+mod standing;
 mod steps;
 mod wait;
 mod warm;
@@ -51,6 +52,7 @@ use super::{Lane, Outside, PlacedModule};
 use genesis::{reach, resolve_start};
 use load::{Brought, get_modules, keep};
 use logs::{compactions, find_missing, mark, none_is_ahead, none_is_copied, none_is_taken};
+use standing::still_leads;
 use steps::Steps;
 use wait::request;
 use warm::Warm;
@@ -237,6 +239,7 @@ impl Prepared {
             }
             source.assign(&positions(head))?;
         }
+        still_leads(parts, outside)?;
         let taken = request(outside, runtime, opener.take(survey))??;
         let Some(mut opened) = taken else {
             return Ok(Taken::Moved(Warm { modules, pool, post, logs, source }));
@@ -269,6 +272,7 @@ impl Prepared {
                 record
             }
         };
+        still_leads(parts, outside)?;
         request(outside, runtime, logs::take(&mut logs, storage))??;
         // Of a chain that was copied the original may have added until now.
         request(outside, runtime, none_is_ahead(&logs, storage, Some(&record)))??;
@@ -291,6 +295,7 @@ impl Ready {
         let mut take_over = None;
         for attempt in 0..=Opener::LOOKS_MAX {
             if attempt > 0 {
+                still_leads(parts, outside)?;
                 request(outside, &parts.runtime, opener.hold())??;
             }
             let mut prepared =

@@ -62,14 +62,21 @@ pub(super) fn open_in(
     let line = |at: usize| format!(r#"{{"key":"k","text":"t","at":{at}}}"#);
     let partition = Partition { stream: Arc::from("log"), number: 0 };
     let logs = Arc::new(BTreeMap::from([(partition, (0..records).map(line).collect())]));
+    let parts = parts_in(world, storage, Arc::new(OneByOne(logs)));
+    let (outside, commands) = world.outside(world.metrics(), &parts.clock);
+    Ok((open(&parts, &outside)?, commands))
+}
+
+/// A lane of the world's pipeline whose chain and tables lie there, and that keeps no record of the chain for its age.
+pub(super) fn parts_in(world: &World, storage: LaneStorage, ends: Arc<dyn Ends>) -> LaneParts {
     let keep = Keep { age: Duration::ZERO, ..Keep::default() };
-    let parts = LaneParts {
+    LaneParts {
         config: Arc::clone(&world.config),
         storage: LaneStorage { keep, ..storage },
         stores: StoreOptions::default(),
         modules: ModuleStore::new(world.location("modules")),
         engine: PluginEngine::new(None, Compiler::Here).unwrap(),
-        ends: Arc::new(OneByOne(logs)),
+        ends,
         runtime: world.runtime.handle().clone().into(),
         names: Names::random(),
         processes: Processes::of_machine(),
@@ -79,9 +86,7 @@ pub(super) fn open_in(
         advertise: None,
         pace: Pace::default(),
         bases: Bases::default(),
-    };
-    let (outside, commands) = world.outside(world.metrics(), &parts.clock);
-    Ok((open(&parts, &outside)?, commands))
+    }
 }
 
 /// The one who takes it would delete the files of those records, and readers of the table would find them gone.

@@ -1,11 +1,23 @@
-//! A long opening shows that it lives for as long as it goes on.
+//! A long opening shows that it lives for as long as it goes on, and does no harm when it was overtaken all the same.
 
+use futures::TryStreamExt;
+
+use super::published::{TABLE, open_in, parts_in};
 use super::relaid::{self, relaid};
 use super::*;
 use crate::lane::logic::migrate::migrate;
+use crate::lead::Standing;
+use sluicegate_chain::lead::claim::{Claim, LeadTerm};
+use sluicegate_chain::lead::store::{Attempt, LeadStore};
+use sluicegate_connect::outbox::{Deliveries, OutboxError};
+use sluicegate_connect::source::{PartitionProgress, RecordBlock, SourceError};
+use sluicegate_model::position::Positions;
+use sluicegate_model::time::EventTime;
+use sluicegate_pipeline::LeadershipConfig;
 use sluicegate_sandbox::run::brake::Brake;
 
 const MINUTE: Duration = Duration::from_secs(60);
+const TICK: Duration = Duration::from_millis(1);
 
 /// What a lane that is stopped in the middle leaves of state.
 fn stopped(world: &World, logs: &Logs) -> Opened {
@@ -63,4 +75,116 @@ fn whoever_restores_and_migrates_a_large_state_shows_that_it_lives() {
         migrated.put(&mut logic, &pool);
         assert_eq!(pulse.silence(), Duration::ZERO, "states were put in their places");
     }
+}
+
+/// Something happens as the source is told where to read on: the lane is prepared, and not taken.
+struct Assigned(LogSource, Arc<dyn Fn() + Send + Sync>);
+
+impl Source for Assigned {
+    fn genesis(&mut self) -> Result<Option<Positions>, SourceError> {
+        self.0.genesis()
+    }
+    fn assign(&mut self, positions: &Positions) -> Result<(), SourceError> {
+        (self.1)();
+        self.0.assign(positions)
+    }
+    fn poll(&mut self, limits: &PollLimits) -> Result<Vec<RecordBlock>, SourceError> {
+        self.0.poll(limits)
+    }
+    fn pause(&mut self, paused: &BTreeSet<Partition>) -> Result<(), SourceError> {
+        self.0.pause(paused)
+    }
+    fn progress(&self) -> &[PartitionProgress] {
+        self.0.progress()
+    }
+    fn acknowledge(&mut self, positions: &Positions) {
+        self.0.acknowledge(positions);
+    }
+    fn problem(&self) -> Option<String> {
+        self.0.problem()
+    }
+}
+
+/// Ends with a source of 20 records, at whose assignment something happens.
+struct Happening(Arc<dyn Fn() + Send + Sync>);
+
+impl Ends for Happening {
+    fn source(&self, _: &Pipeline, _: &Clock, _: &Bell) -> Result<Box<dyn Source>, SourceError> {
+        let line = |at: usize| format!(r#"{{"key":"k","text":"t","at":{at}}}"#);
+        let partition = Partition { stream: Arc::from("log"), number: 0 };
+        let logs = Arc::new(BTreeMap::from([(partition, (0..20).map(line).collect())]));
+        Ok(Box::new(Assigned(LogSource::new(&logs, 1, 1), Arc::clone(&self.0))))
+    }
+
+    fn post(
+        &self,
+        _: &Pipeline,
+        _: &Clock,
+        _: &Bell,
+        _: Arc<Deliveries>,
+        _: &dyn Fn() -> bool,
+    ) -> Result<Option<Post>, OutboxError> {
+        Ok(None)
+    }
+}
+
+/// Of another instance.
+fn claim(term: LeadTerm) -> Claim {
+    Claim {
+        term,
+        instance: "other".to_owned(),
+        nonce: "other".to_owned(),
+        ttl_ms: 60_000,
+        url: None,
+        process: None,
+        file: None,
+        at: EventTime(0),
+    }
+}
+
+/// A world whose instances show themselves often, and a chain in which somebody has stopped in the middle of the input.
+fn begun(storage: impl Fn(&World) -> LaneStorage) -> (World, LaneStorage) {
+    let mut config = Pipeline::clone(&World::of(&[HEAD, TABLE].concat(), None).config);
+    let beat = Duration::from_millis(20);
+    config.leadership = LeadershipConfig { ttl: MINUTE, beat, margin: Duration::ZERO };
+    let world = World::of_config(config);
+    let storage = storage(&world);
+    let (mut lane, _commands) = open_in(&world, storage.clone(), 20).unwrap();
+    (0..8).for_each(|_| assert_eq!(lane.step().unwrap(), None));
+    lane.desk.outside.stop.ask();
+    assert_eq!(lane.run().unwrap(), LaneEnd::Stopped);
+    (world, storage)
+}
+
+/// It would fence the one that works, which would open as long in its turn.
+#[test]
+fn whoever_was_overtaken_while_it_opened_leaves_the_lane_alone() {
+    let (world, storage) = begun(World::storage);
+    let objects = || {
+        let listed = world.store.list(None).map_ok(|meta| meta.location).try_collect();
+        let all: Vec<Path> = world.runtime.block_on(listed).unwrap();
+        let is_lane = |path: &Path| path.as_ref().contains("/lanes/");
+        all.into_iter().filter(is_lane).collect::<Vec<_>>()
+    };
+    let before = objects();
+    let lead = Lead::new(Clock::system());
+    let overtaken = {
+        let (store, runtime) = (LeadStore::new(&storage), world.runtime.handle().clone());
+        let lead = lead.clone();
+        move || {
+            let won = runtime.block_on(store.try_win(&claim(LeadTerm(2))));
+            assert!(matches!(won, Attempt::Won), "{won:?}");
+            while !matches!(lead.standing(), Standing::Lost(_)) {
+                runtime.block_on(async { tokio::time::sleep(TICK).await });
+            }
+        }
+    };
+    let parts = parts_in(&world, storage, Arc::new(Happening(Arc::new(overtaken))));
+    let (outside, _commands) = world.outside(world.metrics(), &parts.clock);
+    match open(&parts, &Outside { lead, ..outside }) {
+        Err(OpenError::SteppedDown(why)) => assert!(why.contains("`other` has led"), "{why}"),
+        Err(other) => panic!("{other}"),
+        Ok(_) => panic!("it goes on beside the one that leads"),
+    }
+    assert_eq!(objects(), before, "nothing was put or deleted");
 }
