@@ -6,6 +6,7 @@
 
 mod ends;
 mod error;
+mod following;
 mod found;
 mod genesis;
 mod load;

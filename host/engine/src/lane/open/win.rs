@@ -1,14 +1,12 @@
 //! Standing by until this instance leads.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::future::join;
-
-use super::wait::{heard, wait};
-use super::warm::follow;
+use super::following::{Following, follow_on};
 use super::{LaneParts, OpenError};
-use crate::lane::{Awaited, Outside};
+use crate::lane::Outside;
 use crate::lead::{Applicant, Elder, Keeper, Lead, SETTLE_LIMIT, TakeOver, TakeOverKind, Work};
 use sluicegate_chain::beat::look;
 use sluicegate_chain::lead::Timing;
@@ -55,6 +53,7 @@ pub(super) fn win(
     let config = parts.config.leadership;
     let timing = Timing { ttl: config.ttl, beat: config.beat, margin: config.margin };
     let seed = xxhash_rust::xxh3::xxh3_64(parts.instance.as_bytes());
+    let reads = pin!(follow_on(opener, logs, timing.beat));
     Candidate {
         parts,
         outside,
@@ -65,11 +64,11 @@ pub(super) fn win(
         known: None,
         said: None,
         compared: None,
-        followed: None,
         led: None,
         ending: None,
+        following: Following { parts, outside, reads, has_begun: false },
     }
-    .win(opener, logs)
+    .win()
 }
 
 struct Candidate<'c> {
@@ -85,20 +84,16 @@ struct Candidate<'c> {
     said: Option<String>,
     /// Whose pipeline file was compared, and what to say of it.
     compared: Option<(LeadTerm, Option<String>)>,
-    /// When chain and logs were followed last.
-    followed: Option<Duration>,
     /// When somebody else was last seen to lead. Of one that is silent its last sign counts.
     led: Option<Duration>,
     /// Since when the leader is seen to be about to end.
     ending: Option<Duration>,
+    /// Of the chain and of the logs.
+    following: Following<'c>,
 }
 
 impl Candidate<'_> {
-    fn win(
-        mut self,
-        opener: &mut Opener<'_>,
-        logs: &mut [TableLog],
-    ) -> Result<Option<Won>, OpenError> {
+    fn win(mut self) -> Result<Option<Won>, OpenError> {
         let mut has_waited = false;
         loop {
             let problem = match self.look_once()? {
@@ -128,10 +123,7 @@ impl Candidate<'_> {
                 problem.map(|error| format!("nobody knows whether the leader lives: {error}"));
             self.compare_files();
             self.publish(problem);
-            self.follow(opener, logs)?;
-            if wait(self.outside, &self.parts.runtime, self.pace(), Awaited::Standby) {
-                return Err(OpenError::Stopped);
-            }
+            self.following.wait(self.pace())?;
         }
     }
 
@@ -139,7 +131,7 @@ impl Candidate<'_> {
     fn look_once(&mut self) -> Result<Result<Advice, ChainError>, OpenError> {
         let clock = &self.parts.clock;
         let began = clock.with_suspend();
-        let looked = self.ask(self.store.look(self.known.as_ref()))?;
+        let looked = self.following.ask(self.store.look(self.known.as_ref()))?;
         let ended = clock.with_suspend();
         Ok(match looked {
             Ok(seen) => {
@@ -180,7 +172,7 @@ impl Candidate<'_> {
 
     /// Who of an earlier version has the lane, if somebody has.
     fn elder_lives(&mut self) -> Result<Result<Option<String>, ChainError>, OpenError> {
-        let signs = self.ask(look(&self.parts.storage))?;
+        let signs = self.following.ask(look(&self.parts.storage))?;
         let (interval, now) =
             (self.parts.config.checkpoint.interval, self.parts.clock.with_suspend());
         Ok(match signs {
@@ -241,16 +233,14 @@ impl Candidate<'_> {
     }
 
     /// Whether a claim has won. It is sent until that is known.
-    fn settle(&self, claim: &Claim) -> Result<bool, OpenError> {
+    fn settle(&mut self, claim: &Claim) -> Result<bool, OpenError> {
         loop {
-            match self.ask(self.store.try_win(claim))? {
+            match self.following.ask(self.store.try_win(claim))? {
                 Attempt::Won => return Ok(true),
                 Attempt::Lost => return Ok(false),
                 Attempt::Unknown(error) => {
                     self.publish(Some(error.to_string()));
-                    if wait(self.outside, &self.parts.runtime, AGAIN_AFTER, Awaited::Standby) {
-                        return Err(OpenError::Stopped);
-                    }
+                    self.following.wait(AGAIN_AFTER)?;
                 }
             }
         }
@@ -281,29 +271,6 @@ impl Candidate<'_> {
                 %pipeline, %term, before, ?silent, "leads: the leader before shows no sign of life"
             ),
         }
-    }
-
-    /// Keeps what an opening would read first at hand. A failure shows in the opening.
-    fn follow(&mut self, opener: &mut Opener<'_>, logs: &mut [TableLog]) -> Result<(), OpenError> {
-        let now = self.parts.clock.with_suspend();
-        let is_due = self.followed.is_none_or(|last| now.saturating_sub(last) >= self.timing.beat);
-        if !is_due {
-            return Ok(());
-        }
-        self.followed = Some(now);
-        let (chain, logs) = self.ask(join(opener.follow(), follow(logs)))?;
-        if let Err(error) = chain {
-            tracing::debug!("{error}");
-        }
-        if let Err(error) = logs {
-            tracing::debug!("{error}");
-        }
-        Ok(())
-    }
-
-    fn ask<T>(&self, request: impl Future<Output = T>) -> Result<T, OpenError> {
-        heard(self.outside, &self.parts.runtime, request, Awaited::Standby)
-            .ok_or(OpenError::Stopped)
     }
 
     fn stands_by(&mut self, instance: &str) {

@@ -6,8 +6,8 @@ use super::published::{TABLE, open_in, parts_in};
 use super::relaid::{self, relaid};
 use super::*;
 use crate::lane::logic::migrate::migrate;
-use crate::lead::Standing;
-use sluicegate_chain::lead::claim::{Claim, LeadTerm};
+use crate::lead::{Role, Standing};
+use sluicegate_chain::lead::claim::{Claim, LeadTerm, Sign};
 use sluicegate_chain::lead::store::{Attempt, LeadStore};
 use sluicegate_connect::outbox::{Deliveries, OutboxError};
 use sluicegate_connect::source::{PartitionProgress, RecordBlock, SourceError};
@@ -15,6 +15,7 @@ use sluicegate_model::position::Positions;
 use sluicegate_model::time::EventTime;
 use sluicegate_pipeline::LeadershipConfig;
 use sluicegate_sandbox::run::brake::Brake;
+use sluicegate_testing::gate::{Gate, GatedStore};
 
 const MINUTE: Duration = Duration::from_secs(60);
 const TICK: Duration = Duration::from_millis(1);
@@ -187,4 +188,43 @@ fn whoever_was_overtaken_while_it_opened_leaves_the_lane_alone() {
         Ok(_) => panic!("it goes on beside the one that leads"),
     }
     assert_eq!(objects(), before, "nothing was put or deleted");
+}
+
+/// However long the store takes for what is read ahead: here it never answers.
+#[test]
+fn whoever_stands_by_sees_the_leader_end_while_it_follows() {
+    let tables = GatedStore::new(Gate::Open);
+    let (world, storage) = begun(|world| {
+        let rows = Location { store: Arc::new(tables.clone()), ..world.location("tables/rows") };
+        LaneStorage { tables: BTreeMap::from([(Arc::from("rows"), rows)]), ..world.storage() }
+    });
+    let store = LeadStore::new(&storage);
+    let leader = claim(LeadTerm::FIRST);
+    let won = world.runtime.block_on(store.try_win(&leader));
+    assert!(matches!(won, Attempt::Won), "{won:?}");
+    let parts = parts_in(&world, storage, Arc::new(Happening(Arc::new(|| {}))));
+    let (outside, _commands) = world.outside(world.metrics(), &parts.clock);
+    let outside = Outside { lead: Lead::new(Clock::system()), ..outside };
+    let until = async |is_so: &dyn Fn() -> bool| {
+        while !is_so() {
+            tokio::time::sleep(TICK).await;
+        }
+    };
+    std::thread::scope(|scope| {
+        let opening = scope.spawn(|| open(&parts, &outside).map(drop));
+        let seen = world.runtime.block_on(async {
+            until(&|| outside.status.load().phase == Phase::Standby).await;
+            tables.set(Gate::Shut);
+            tables.has_waited().await;
+            let nonce = leader.nonce.clone();
+            let ended = Sign { nonce, count: 1, released: true, ending: false };
+            store.put_sign(LeadTerm::FIRST, &ended, MINUTE).await.unwrap();
+            let leads = || outside.lead.view().role == Role::Leader;
+            let seen = tokio::time::timeout(Duration::from_secs(10), until(&leads)).await;
+            tables.set(Gate::Open);
+            seen
+        });
+        opening.join().unwrap().unwrap();
+        assert!(seen.is_ok(), "it looks when it has followed, and not before");
+    });
 }
