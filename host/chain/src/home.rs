@@ -104,6 +104,21 @@ impl LaneStore {
     }
 }
 
+/// Whether what lies `below` the lane's folder goes with a reset that saw these chains: what lies where the first chain has it, or in
+/// the folder of one of them (C23). Not the genesis, whose name says nothing: see [`has_seen`]. Pure.
+pub(super) fn goes_with(seen: &[String], below: &str) -> bool {
+    match paths::parse_of_chain(below) {
+        Some((chain, _)) => seen.iter().any(|it| it == chain),
+        None => below != paths::slot(Epoch::GENESIS),
+    }
+}
+
+/// Whether a reset that saw these chains, and has put its mark since, saw the one whose genesis is there: one that began behind
+/// the mark lies apart. Pure.
+pub(super) fn has_seen(seen: &[String], apart: Option<&str>) -> bool {
+    apart.is_none_or(|chain| seen.iter().any(|it| it == chain))
+}
+
 /// Where something lies below the lane's folder that its chain names `below`. `apart` is the chain, if it lies apart. Pure.
 pub(super) fn below_lane(apart: Option<&str>, below: &str) -> String {
     let folders = [paths::CHAIN_FOLDER, paths::STATE_FOLDER, paths::OUTBOX_FOLDER];

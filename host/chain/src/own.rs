@@ -55,7 +55,7 @@ pub(super) async fn own_chains(store: &LaneStore) -> Result<Vec<String>, ChainEr
 }
 
 /// None for what can be read and makes no sense. What the store did not answer may be asked again.
-fn readable<T>(read: Result<T, ChainError>) -> Result<Option<T>, ChainError> {
+pub(super) fn readable<T>(read: Result<T, ChainError>) -> Result<Option<T>, ChainError> {
     match read {
         Ok(read) => Ok(Some(read)),
         Err(error @ ChainError::Store { .. }) => Err(error),

@@ -1,10 +1,13 @@
 //! Forgetting a lane on purpose, and saying first what would be forgotten.
 
+use std::collections::BTreeSet;
+
 use object_store::ObjectMeta;
 use object_store::path::Path;
 
 use super::files::all_files;
-use super::own::own_chains;
+use super::home::{goes_with, has_seen};
+use super::own::{own_chains, readable};
 use super::paths::{self, LaneTag};
 use super::record::Epoch;
 use super::store::{LaneStore, delete};
@@ -66,7 +69,8 @@ pub async fn footprint(storage: &LaneStorage) -> Result<Footprint, ChainError> {
 /// halts.
 ///
 /// First the mark, without which no chain begins beside data files that are kept (`mark`), and with which it lies apart (`home`). Then the
-/// slots, from the genesis up (C22): until the newest is gone, an opening finds the chain damaged.
+/// slots, from the genesis up (C22): until the newest is gone, an opening finds the chain damaged. It may sleep between any two
+/// of these, and another chain may begin: of that nothing goes (C23).
 /// Data files that are kept have another chain in their names than those of the lane's next life.
 ///
 /// # Errors
@@ -75,24 +79,29 @@ pub async fn footprint(storage: &LaneStorage) -> Result<Footprint, ChainError> {
 pub async fn forget(storage: &LaneStorage, data: DataFiles) -> Result<Footprint, ChainError> {
     let objects = Objects::list(storage).await?;
     let mut forgotten = objects.footprint();
+    let (seen, strangers) = (objects.chains.clone(), objects.strangers());
+    let floors = objects.floors.clone();
     let store = LaneStore::new(&storage.chain, &storage.job, &storage.lane);
-    let folder = &store.folder;
     mark::put(&store, objects.chains).await?;
-    let failed = |error| ChainError::store("delete the chain", folder, &error);
-    let paths = |objects: Vec<ObjectMeta>| objects.into_iter().map(|object| object.location);
-    delete(folder, paths(objects.slots).collect()).await.map_err(failed)?;
+    delete_genesis(&store, &seen).await?;
+    delete_all(&store, &seen, objects.slots).await?;
     // Whoever runs the lane all the same may have committed meanwhile, once: before the next commit it misses its head.
     let objects = Objects::list(storage).await?;
-    delete(folder, paths(objects.slots).collect()).await.map_err(failed)?;
-    delete(folder, paths(objects.states).collect()).await.map_err(failed)?;
-    delete(folder, paths(objects.outboxes).collect()).await.map_err(failed)?;
-    delete(folder, vec![folder.path(paths::BEAT)]).await.map_err(failed)?;
-    delete(folder, paths(objects.floors).collect()).await.map_err(failed)?;
+    delete_all(&store, &seen, objects.slots).await?;
+    delete_all(&store, &seen, objects.states).await?;
+    delete_all(&store, &seen, objects.outboxes).await?;
+    let failed = |error| ChainError::store("delete the chain", &store.folder, &error);
+    delete(&store.folder, vec![store.folder.path(paths::BEAT)]).await.map_err(failed)?;
+    // They lie in one folder. Of a chain that is damaged nothing else may tell which it was.
+    let since = objects.floors.into_iter().filter(|floor| is_floor_of(&seen, floor));
+    delete_all(&store, &seen, floors.into_iter().chain(since).collect()).await?;
     for (location, files) in objects.data {
         let is_to_go = |file: &Found| match data {
             DataFiles::Keep => false,
-            DataFiles::DeleteOwn => file.is_own,
-            DataFiles::DeleteAll => true,
+            DataFiles::DeleteOwn => file.is_of(&seen),
+            DataFiles::DeleteAll => {
+                file.chain.is_none() || file.is_of(&seen) || file.is_of(&strangers)
+            }
         };
         let paths = files.into_iter().filter(is_to_go).map(|file| file.path).collect();
         let failed = |error| ChainError::store("delete data files", &location, &error);
@@ -105,6 +114,36 @@ pub async fn forget(storage: &LaneStorage, data: DataFiles) -> Result<Footprint,
         (forgotten.other_files, forgotten.other_bytes) = (0, 0);
     }
     Ok(forgotten)
+}
+
+/// Deletes the genesis of a chain that was seen. Its name is that of every genesis, and a store cannot be told to delete certain bytes.
+/// So it is looked at just before.
+async fn delete_genesis(store: &LaneStore, seen: &[String]) -> Result<(), ChainError> {
+    // One that cannot be read is damage, which a reset is for.
+    let genesis = readable(store.genesis().await)?.flatten();
+    if has_seen(seen, genesis.as_ref().and_then(|genesis| genesis.apart.as_deref())) {
+        let failed = |error| ChainError::store("delete the chain", &store.folder, &error);
+        let genesis = store.folder.path(&paths::slot(Epoch::GENESIS));
+        delete(&store.folder, vec![genesis]).await.map_err(failed)?;
+    }
+    Ok(())
+}
+
+fn is_floor_of(seen: &[String], floor: &ObjectMeta) -> bool {
+    let chain = floor.location.filename().and_then(paths::parse_floor);
+    chain.is_some_and(|(chain, _)| seen.iter().any(|it| it == chain))
+}
+
+/// Deletes what goes with chains that were seen.
+async fn delete_all(
+    store: &LaneStore,
+    seen: &[String],
+    objects: Vec<ObjectMeta>,
+) -> Result<(), ChainError> {
+    let paths = objects.into_iter().map(|object| object.location);
+    let gone = paths.filter(|path| goes_with(seen, &store.folder.below(path)));
+    let failed = |error| ChainError::store("delete the chain", &store.folder, &error);
+    delete(&store.folder, gone.collect()).await.map_err(failed)
 }
 
 struct Objects {
@@ -122,7 +161,14 @@ struct Objects {
 struct Found {
     path: Path,
     bytes: u64,
-    is_own: bool,
+    /// In its name; none before names had chains.
+    chain: Option<String>,
+}
+
+impl Found {
+    fn is_of(&self, chains: &[String]) -> bool {
+        self.chain.as_ref().is_some_and(|chain| chains.contains(chain))
+    }
 }
 
 impl Objects {
@@ -154,20 +200,28 @@ impl Objects {
         for (id, table) in &storage.tables {
             let files = all_files(id, table, &tag).await;
             let failed = |error| ChainError::store("list data files", table, &error);
-            let files = files.map_err(failed)?.into_iter().map(|file| {
-                let is_own = file.name.chain.is_some_and(|chain| chains.contains(&chain));
-                Found { path: file.path, bytes: file.bytes, is_own }
+            let files = files.map_err(failed)?.into_iter().map(|file| Found {
+                path: file.path,
+                bytes: file.bytes,
+                chain: file.name.chain,
             });
             data.push((table.clone(), files.collect()));
         }
         Ok(Self { slots, states, outboxes, floors, data, chains })
     }
 
+    /// The chains in names of data files.
+    fn strangers(&self) -> Vec<String> {
+        let files = self.data.iter().flat_map(|(_, files)| files);
+        let chains: BTreeSet<&String> = files.filter_map(|file| file.chain.as_ref()).collect();
+        chains.into_iter().cloned().collect()
+    }
+
     fn footprint(&self) -> Footprint {
         let epoch = |object: &ObjectMeta| paths::parse_slot(object.location.filename()?);
         let files = |is_own| {
             let files = self.data.iter().flat_map(|(_, files)| files);
-            let files = files.filter(move |file| file.is_own == is_own);
+            let files = files.filter(move |file| file.is_of(&self.chains) == is_own);
             files.fold((0, 0), |(count, bytes), file| (count + 1, bytes + file.bytes))
         };
         let ((data_files, data_bytes), (other_files, other_bytes)) = (files(true), files(false));

@@ -2,12 +2,14 @@
 //! (docs/design/commit.md#chains-that-follow-each-other).
 
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures::StreamExt;
 use futures::stream::{self, BoxStream};
 use object_store::ObjectMeta;
 use object_store::memory::InMemory;
 use object_store::path::Path;
+use tokio::sync::watch;
 
 use super::super::collect::{Deleted, delete_slots};
 use super::super::home::Genesis;
@@ -169,6 +171,98 @@ fn a_mark_that_could_not_be_read_is_asked_for_again() {
         (runtime(), storage(Arc::new(MarksUnlisted { inner: InMemory::new() })));
     let error = runtime.block_on(inspect::own_chains(&storage)).unwrap_err();
     assert!(error.may_pass(), "{error}");
+}
+
+/// A store for somebody who falls asleep when he has deleted something, before his next listing.
+#[derive(Debug)]
+struct SleepyStore {
+    inner: Arc<dyn ObjectStore>,
+    has_deleted: AtomicBool,
+    sleeps: watch::Sender<bool>,
+    wakes: watch::Sender<bool>,
+}
+
+impl fmt::Display for SleepyStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("sleepy store")
+    }
+}
+
+impl ObjectStore for SleepyStore {
+    passes_on!(
+        inner: put_opts, put_multipart_opts, get_opts, list_with_offset, list_with_delimiter, copy_opts
+    );
+
+    fn delete_stream(
+        &self,
+        paths: BoxStream<'static, object_store::Result<Path>>,
+    ) -> BoxStream<'static, object_store::Result<Path>> {
+        self.has_deleted.store(true, Ordering::SeqCst);
+        self.inner.delete_stream(paths)
+    }
+
+    fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, object_store::Result<ObjectMeta>> {
+        if !self.has_deleted.load(Ordering::SeqCst) {
+            return self.inner.list(prefix);
+        }
+        self.sleeps.send_replace(true);
+        let (mut wakes, inner) = (self.wakes.subscribe(), Arc::clone(&self.inner));
+        let prefix = prefix.cloned();
+        let listed = async move {
+            wakes.wait_for(|wakes| *wakes).await.unwrap();
+            inner.list(prefix.as_ref())
+        };
+        stream::once(listed).flatten().boxed()
+    }
+}
+
+/// It has deleted what it had seen, and slept before it looked what had come since.
+#[test]
+fn a_reset_that_sleeps_before_its_last_look_forgets_nothing_of_the_next_chain() {
+    for data in [DataFiles::Keep, DataFiles::DeleteOwn, DataFiles::DeleteAll] {
+        let (runtime, lane) = new_lane();
+        // Of several chains that have lain there the last is apart.
+        assert_eq!(live(&runtime, &lane, 2), Ended::Done);
+        reset_and_begin(&runtime, &lane, 3);
+        let store = Arc::new(SleepyStore {
+            inner: Arc::clone(&lane.chain.store),
+            has_deleted: AtomicBool::new(false),
+            sleeps: watch::Sender::new(false),
+            wakes: watch::Sender::new(false),
+        });
+        let sleepy = storage(Arc::clone(&store) as Arc<dyn ObjectStore>);
+        let sleeper = runtime.spawn(async move { forget(&sleepy, data).await });
+        runtime.block_on(store.sleeps.subscribe().wait_for(|sleeps| *sleeps)).unwrap();
+        // Somebody else sees that it has not ended, and what it left goes.
+        runtime.block_on(forget(&lane, DataFiles::DeleteAll)).unwrap();
+        assert_eq!(live(&runtime, &lane, 5), Ended::Done);
+        store.wakes.send_replace(true);
+        runtime.block_on(sleeper).unwrap().unwrap();
+        assert_each_number_once(&runtime, &lane, 5, "it was forgotten in part");
+        assert_eq!(live(&runtime, &lane, 8), Ended::Done);
+        assert_each_number_once(&runtime, &lane, 8, "it goes on");
+    }
+}
+
+/// Its mark lands when another has done all, and a chain has begun.
+#[test]
+fn a_reset_that_sleeps_before_it_deletes_anything_forgets_nothing_of_the_next_chain() {
+    let runtime = runtime();
+    let store = Arc::new(HeldStore::new(Arc::new(InMemory::new())));
+    let storage = storage(Arc::clone(&store) as Arc<dyn ObjectStore>);
+    assert_eq!(live(&runtime, &storage, 3), Ended::Done);
+    store.hold(paths::MARK_FOLDER);
+    let sleeper = runtime.spawn({
+        let storage = storage.clone();
+        async move { forget(&storage, DataFiles::DeleteAll).await }
+    });
+    runtime.block_on(store.is_held());
+    reset_and_begin(&runtime, &storage, 5);
+    runtime.block_on(store.land_and_go_on()).1.unwrap();
+    runtime.block_on(sleeper).unwrap().unwrap();
+    assert_each_number_once(&runtime, &storage, 5, "it was forgotten in part");
+    assert_eq!(live(&runtime, &storage, 8), Ended::Done);
+    assert_each_number_once(&runtime, &storage, 8, "it goes on");
 }
 
 /// It saw that there was no chain, and slept through the whole life of one.

@@ -1,21 +1,21 @@
 //! Chains that follow each other in one place (docs/design/commit.md#chains-that-follow-each-other): owners commit, let go of old records
 //! and of old states, sleep for as long as they like and crash; what they have sent may land when they are gone; somebody resets the lane in
-//! the middle of it, and the next opening begins another chain. Names are those of the real [`crate::home`].
+//! the middle of it, once or twice, sleeps as well, and the next opening begins another chain. Names are those of the real [`crate::home`], which
+//! also says what a reset deletes.
 //!
 //! In every state, as long as the genesis of a chain is there, an opening finds all that was told as committed on it and was not let go, with the
-//! state of the newest. And nobody tells an epoch as committed while another chain is there.
+//! state of the newest. Nobody tells an epoch as committed while another chain is there, and no reset forgets a chain that began behind its mark.
 //!
-//! It assumes of the first chain of a lane, which does not lie apart, that its genesis lands before the lane is reset.
+//! It assumes of the first chain of a lane, which does not lie apart, that its genesis lands before the lane is reset; and of a reset, that it does not
+//! sleep between its look at the genesis and the deletion of that.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Found, Push, State, search};
-use crate::home::below_lane;
+use crate::home::{below_lane, goes_with, has_seen};
 use crate::paths;
 use crate::record::{Epoch, Term};
 
-/// Each chain may have as many records behind its genesis.
-const EPOCHS: u8 = 2;
 /// Puts and deletions that are under way without anybody who waits for them.
 const LATE_MAX: usize = 1;
 
@@ -31,6 +31,10 @@ enum Without {
     StatesApart,
     /// C22: a reset deletes the genesis last.
     GenesisFirst,
+    /// C23: a reset deletes the genesis that is there.
+    LookAtGenesis,
+    /// C23: a reset deletes all that it finds in the end.
+    Seen,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
@@ -73,9 +77,23 @@ struct Owner {
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 enum Reset {
     NotYet,
-    Marked,
-    Deletes(Vec<String>),
+    Listed(Listing),
+    Marked(Listing),
+    /// The genesis is gone.
+    Deletes(Listing),
+    /// Lists again, and deletes what of it goes with these chains.
+    Again(Vec<String>),
+    Ends(Vec<String>),
     Done,
+}
+
+/// What a reset has found.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+struct Listing {
+    /// Behind the genesis.
+    records: Vec<String>,
+    /// Chains that lie apart.
+    seen: Vec<String>,
 }
 
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -89,7 +107,9 @@ struct Lane {
     without: Without,
     store: BTreeMap<String, Object>,
     owners: [Owner; 2],
-    reset: Reset,
+    resets: Vec<Reset>,
+    /// Each chain may have as many records behind its genesis.
+    epochs: u8,
     late: Vec<Late>,
     /// What was told as committed.
     told: BTreeSet<(Chain, u8)>,
@@ -100,13 +120,16 @@ struct Lane {
     wrong: Option<&'static str>,
 }
 
-fn start(without: Without) -> Lane {
+fn start(without: Without, resets: usize, epochs: u8) -> Lane {
+    // Where two resets sleep no owner dies: there would be too many states.
+    let again = u8::from(resets == 1);
     let owner = |restarts| Owner { at: At::Look, chain: None, head: 0, restarts };
     Lane {
         without,
         store: BTreeMap::new(),
-        owners: [owner(1), owner(0)],
-        reset: Reset::NotYet,
+        owners: [owner(again), owner(0)],
+        resets: vec![Reset::NotYet; resets],
+        epochs,
         late: Vec::new(),
         told: BTreeSet::new(),
         floors: BTreeMap::new(),
@@ -119,6 +142,10 @@ fn genesis() -> String {
     paths::slot(Epoch::GENESIS)
 }
 
+fn id_of(chain: Chain) -> String {
+    format!("{:012}", chain.id)
+}
+
 impl Lane {
     /// Where something of a chain lies.
     fn path(&self, chain: Chain, below: &str) -> String {
@@ -127,7 +154,7 @@ impl Lane {
             Without::StatesApart => below.starts_with(paths::STATE_FOLDER),
             _ => false,
         };
-        let id = format!("{:012}", chain.id);
+        let id = id_of(chain);
         below_lane(Some(&*id).filter(|_| chain.is_apart && !is_shared), below)
     }
 
@@ -153,7 +180,8 @@ impl Lane {
 
     /// The newest record of a chain as a listing of its folder shows it.
     fn newest(&self, chain: Chain) -> u8 {
-        let newest = (1..=EPOCHS).rev().find(|e| self.store.contains_key(&self.slot(chain, *e)));
+        let newest =
+            (1..=self.epochs).rev().find(|e| self.store.contains_key(&self.slot(chain, *e)));
         newest.unwrap_or(0)
     }
 
@@ -214,7 +242,7 @@ impl Lane {
             push(format_args!("o{i} finds its head gone"), self.with(i, At::Dead));
             return;
         }
-        if head < EPOCHS {
+        if head < self.epochs {
             let mut next = self.with(i, At::Put(head + 1));
             next.store.insert(self.state(chain, head + 1), Object::State);
             push(format_args!("o{i} sees its head, has a state"), next);
@@ -290,42 +318,100 @@ impl Lane {
         push(format_args!("o{i} lists states"), self.with(i, At::Delete(old)));
     }
 
-    fn step_reset(&self, push: Push<'_, Self>) {
+    /// What a reset finds.
+    fn listing(&self) -> Listing {
+        let is_record = |path: &&String| {
+            **path != genesis() && matches!(self.store[*path], Object::Record { .. })
+        };
+        let records = self.store.keys().filter(is_record).cloned().collect();
+        let apart = |path: &String| paths::parse_of_chain(path).map(|(chain, _)| chain.to_owned());
+        let standing = self.standing().filter(|chain| chain.is_apart).map(id_of);
+        let mut seen: Vec<_> = self.store.keys().filter_map(apart).chain(standing).collect();
+        seen.sort();
+        seen.dedup();
+        Listing { records, seen }
+    }
+
+    /// What a reset finds when the chain is gone that it has seen: what its owner has committed meanwhile, and its states.
+    fn leftovers(&self, seen: &[String]) -> Vec<String> {
+        let is_to_go = |path: &&String| match self.store[*path] {
+            Object::Mark => false,
+            _ => self.without == Without::Seen || goes_with(seen, path),
+        };
+        self.store.keys().filter(is_to_go).cloned().collect()
+    }
+
+    fn step_reset(&self, r: usize, push: Push<'_, Self>) {
         let mut next = self.clone();
-        match &self.reset {
+        let label = match &self.resets[r] {
+            Reset::NotYet if self.standing().is_none() => return,
             Reset::NotYet => {
-                if self.standing().is_none() {
-                    return;
-                }
+                next.resets[r] = Reset::Listed(self.listing());
+                "lists".to_owned()
+            }
+            Reset::Listed(listing) => {
                 next.store.insert(paths::MARK_FOLDER.to_owned(), Object::Mark);
-                next.reset = Reset::Marked;
-                push(format_args!("reset: a mark"), next);
+                next.resets[r] = Reset::Marked(listing.clone());
+                "puts a mark".to_owned()
             }
-            Reset::Marked => {
-                let is_record = |path: &&String| matches!(self.store[*path], Object::Record { .. });
-                // The genesis is before all others.
-                let mut records: Vec<String> =
-                    self.store.keys().filter(is_record).cloned().collect();
+            Reset::Marked(listing) => {
+                let mut listing = listing.clone();
                 if self.without == Without::GenesisFirst {
-                    records.reverse();
+                    listing.records.reverse();
+                    listing.records.push(genesis());
+                } else {
+                    next.forget_genesis(&listing.seen);
                 }
-                let is_state = |path: &&String| self.store[*path] == Object::State;
-                records.extend(self.store.keys().filter(is_state).cloned());
-                next.reset = Reset::Deletes(records);
-                push(format_args!("reset: lists"), next);
+                next.resets[r] = Reset::Deletes(listing);
+                "deletes the genesis".to_owned()
             }
-            Reset::Deletes(listed) => {
-                let Some((first, rest)) = listed.split_first() else {
-                    next.reset = Reset::Done;
-                    push(format_args!("reset: done"), next);
-                    return;
-                };
-                next.store.remove(first);
-                next.reset = Reset::Deletes(rest.to_vec());
-                push(format_args!("reset: deletes {first}"), next);
+            Reset::Deletes(Listing { records, seen }) => match records.split_first() {
+                None => {
+                    next.resets[r] = Reset::Again(seen.clone());
+                    "has deleted what it saw".to_owned()
+                }
+                Some((first, rest)) => {
+                    next.store.remove(first);
+                    let (records, seen) = (rest.to_vec(), seen.clone());
+                    next.resets[r] = Reset::Deletes(Listing { records, seen });
+                    format!("deletes {first}")
+                }
+            },
+            Reset::Again(seen) => {
+                next.resets[r] = Reset::Ends(self.leftovers(seen));
+                "lists again".to_owned()
             }
-            Reset::Done => {}
+            Reset::Ends(left) => match left.split_first() {
+                None => {
+                    next.resets[r] = Reset::Done;
+                    "has ended".to_owned()
+                }
+                Some((first, rest)) => {
+                    if *first == genesis() {
+                        next.forget_genesis(&[]);
+                    } else {
+                        next.store.remove(first);
+                    }
+                    next.resets[r] = Reset::Ends(rest.to_vec());
+                    format!("deletes {first}")
+                }
+            },
+            Reset::Done => return,
+        };
+        push(format_args!("reset {r} {label}"), next);
+    }
+
+    /// A reset that saw these chains deletes the genesis, if it is to.
+    fn forget_genesis(&mut self, seen: &[String]) {
+        let Some(chain) = self.standing() else { return };
+        let id = id_of(chain);
+        let is_seen = has_seen(seen, Some(&*id).filter(|_| chain.is_apart));
+        if !is_seen && matches!(self.without, Without::LookAtGenesis | Without::Seen) {
+            self.wrong = Some("a reset forgets a chain that began behind its mark");
+        } else if !is_seen {
+            return;
         }
+        self.store.remove(&genesis());
     }
 }
 
@@ -347,7 +433,7 @@ impl State for Lane {
             }
             push(format_args!("{late:?} lands"), next);
         }
-        self.step_reset(push);
+        (0..self.resets.len()).for_each(|r| self.step_reset(r, push));
         for (i, owner) in self.owners.iter().enumerate() {
             match (&owner.at, owner.chain) {
                 (At::Dead, _) if owner.restarts > 0 => {
@@ -374,12 +460,28 @@ impl State for Lane {
 }
 
 fn check(without: Without) -> Found {
-    search(start(without))
+    search(start(without, 1, 2))
 }
 
 #[test]
 fn chains_that_follow_each_other_in_one_place_do_each_other_no_harm() {
-    check(Without::Nothing).assert_safe(1_100_000);
+    check(Without::Nothing).assert_safe(1_500_000);
+}
+
+#[test]
+fn a_reset_that_sleeps_through_another_and_the_beginning_of_a_chain_does_it_no_harm() {
+    search(start(Without::Nothing, 2, 1)).assert_safe(150_000);
+}
+
+#[test]
+fn a_reset_that_deletes_all_that_it_finds_in_the_end_forgets_the_next_chain() {
+    check(Without::Seen).assert_violation("a chain that began behind its mark");
+}
+
+#[test]
+fn a_reset_that_deletes_the_genesis_that_is_there_forgets_the_next_chain() {
+    let found = search(start(Without::LookAtGenesis, 2, 1));
+    found.assert_violation("a chain that began behind its mark");
 }
 
 #[test]
