@@ -95,4 +95,7 @@ pub struct Sign {
     /// It was asked to end and commits for the last time: whoever stands by looks more often. Nothing else follows from it.
     #[serde(default)]
     pub ending: bool,
+    /// Whether an epoch was committed in this term. None: an earlier version, which does not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub has_committed: Option<bool>,
 }

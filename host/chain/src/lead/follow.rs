@@ -138,7 +138,8 @@ mod tests {
             file: None,
             at: EventTime(0),
         };
-        let sign = Sign { nonce: "n".to_owned(), count, released, ending: false };
+        let sign =
+            Sign { nonce: "n".to_owned(), count, released, ending: false, has_committed: None };
         Some(Seen { claim, sign: (count > 0).then_some(sign) })
     }
 

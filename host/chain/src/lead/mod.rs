@@ -15,6 +15,7 @@
 //! leader may open its chain more than once.
 
 pub mod claim;
+pub mod fallen;
 pub mod follow;
 pub mod hold;
 pub mod store;

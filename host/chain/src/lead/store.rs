@@ -9,6 +9,7 @@ use object_store::ObjectStoreExt;
 use object_store::path::Path;
 
 use super::claim::{Claim, LeadTerm, Sign};
+use super::fallen::{by_process, has_fallen};
 use super::follow::Seen;
 use crate::paths;
 use crate::store::delete;
@@ -83,6 +84,24 @@ impl LeadStore {
         })
     }
 
+    /// The leaders that have fallen in a row, up to that of the newest term, each process once, newest first. Two small reads for each.
+    ///
+    /// # Errors
+    ///
+    /// As [`LeadStore::look`].
+    pub async fn fallen(&self, newest: &Claim) -> Result<Vec<Claim>, ChainError> {
+        let (mut fallen, mut next) = (Vec::new(), Some(newest.clone()));
+        while let Some(claim) = next {
+            if !has_fallen(self.sign(&claim).await?.as_ref()) {
+                break;
+            }
+            let before = LeadTerm(claim.term.0.saturating_sub(1));
+            fallen.push(claim);
+            next = self.claim(before).await?;
+        }
+        Ok(by_process(fallen))
+    }
+
     /// Tries to win a term. What is won counts only after a look that finds no later one: the object of a term that is long
     /// over may have been deleted, and then it can be created again.
     pub async fn try_win(&self, claim: &Claim) -> Attempt {
@@ -107,7 +126,7 @@ impl LeadStore {
     pub async fn withdraw(&self, claim: &Claim, limit: Duration) {
         if let Ok(Attempt::Won) = tokio::time::timeout(limit, self.try_win(claim)).await {
             let (nonce, ending) = (claim.nonce.clone(), false);
-            let sign = Sign { nonce, count: 1, released: true, ending };
+            let sign = Sign { nonce, count: 1, released: true, ending, has_committed: None };
             if let Err(error) = self.put_sign(claim.term, &sign, limit).await {
                 tracing::debug!("{error}");
             }

@@ -6,6 +6,7 @@
 
 mod ends;
 mod error;
+mod fallen;
 mod following;
 mod found;
 mod genesis;

@@ -4,6 +4,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::fallen::Fallen;
 use super::following::{Following, follow_on};
 use super::{LaneParts, OpenError};
 use crate::lane::Outside;
@@ -66,9 +67,19 @@ pub(super) fn win(
         compared: None,
         led: None,
         ending: None,
+        fallen: None,
         following: Following { parts, outside, reads, has_begun: false },
     }
     .win()
+}
+
+/// Why a term is not claimed that nobody leads.
+enum Hindrance {
+    None,
+    /// An instance of an earlier version lives.
+    Elder(String),
+    /// The last leaders have died in a row: a sentence.
+    Fallen(String),
 }
 
 struct Candidate<'c> {
@@ -88,6 +99,8 @@ struct Candidate<'c> {
     led: Option<Duration>,
     /// Since when the leader is seen to be about to end.
     ending: Option<Duration>,
+    /// Leaders that died in a row before this one is to lead.
+    fallen: Option<Fallen>,
     /// Of the chain and of the logs.
     following: Following<'c>,
 }
@@ -97,30 +110,29 @@ impl Candidate<'_> {
         let mut has_waited = false;
         loop {
             let problem = match self.look_once()? {
-                Ok(Advice::Claim(term, why)) => match self.elder_lives()? {
-                    Ok(None) => {
+                Ok(Advice::Claim(term, why)) => match self.hindered(why)? {
+                    Ok(Hindrance::None) => {
                         if self.claim(term, why)? {
                             let won = Won { take_over: self.take_over(why) };
                             return Ok(has_waited.then_some(won));
                         }
                         continue;
                     }
-                    Ok(Some(instance)) => {
+                    Ok(Hindrance::Elder(instance)) => {
                         self.stands_by(&instance);
                         None
                     }
-                    Err(error) => Some(error),
+                    Ok(Hindrance::Fallen(why)) => Some(why),
+                    Err(error) => Some(nobody_knows(&error)),
                 },
                 Ok(Advice::StandBy(_)) => {
                     let leader = self.known.as_ref().map(|claim| claim.instance.clone());
                     self.stands_by(&leader.unwrap_or_default());
                     None
                 }
-                Err(error) => Some(error),
+                Err(error) => Some(nobody_knows(&error)),
             };
             has_waited = true;
-            let problem =
-                problem.map(|error| format!("nobody knows whether the leader lives: {error}"));
             self.compare_files();
             self.publish(problem);
             self.following.wait(self.pace())?;
@@ -170,6 +182,38 @@ impl Candidate<'_> {
         }
     }
 
+    /// What keeps this instance from claiming a term that nobody leads.
+    fn hindered(&mut self, why: Vacancy) -> Result<Result<Hindrance, ChainError>, OpenError> {
+        let elder = match self.elder_lives()? {
+            Ok(elder) => elder,
+            Err(error) => return Ok(Err(error)),
+        };
+        let died = matches!(why, Vacancy::Gone | Vacancy::Silent(_));
+        Ok(match (elder, self.known.clone().filter(|_| died)) {
+            (Some(instance), _) => Ok(Hindrance::Elder(instance)),
+            (None, None) => Ok(Hindrance::None),
+            (None, Some(known)) => self.falls(&known)?,
+        })
+    }
+
+    /// Whether to wait because the last leaders have died in a row.
+    fn falls(&mut self, known: &Claim) -> Result<Result<Hindrance, ChainError>, OpenError> {
+        let now = self.parts.clock.with_suspend();
+        if self.fallen.as_ref().is_none_or(|fallen| fallen.term != known.term) {
+            let leaders = match self.following.ask(self.store.fallen(known))? {
+                Ok(leaders) => leaders,
+                Err(error) => return Ok(Err(error)),
+            };
+            let fallen = Fallen::new(known.term, &leaders, now);
+            if let Some(why) = fallen.holds_back(now) {
+                tracing::error!(pipeline = %self.parts.config.name, "{why}");
+            }
+            self.fallen = Some(fallen);
+        }
+        let why = self.fallen.as_ref().and_then(|fallen| fallen.holds_back(now));
+        Ok(Ok(why.map_or(Hindrance::None, Hindrance::Fallen)))
+    }
+
     /// Who of an earlier version has the lane, if somebody has.
     fn elder_lives(&mut self) -> Result<Result<Option<String>, ChainError>, OpenError> {
         let signs = self.following.ask(look(&self.parts.storage))?;
@@ -210,7 +254,8 @@ impl Candidate<'_> {
             pulse: self.outside.pulse.clone(),
             call_deadline: self.parts.config.limits.call_deadline,
             asked: self.outside.stop.clone(),
-            panics: self.outside.metrics.panics.clone(),
+            metrics: Arc::clone(&self.outside.metrics),
+            committed_before: self.outside.metrics.last_commit_micros.get(),
             applicant,
             claim: claim.clone(),
             hold,
@@ -290,6 +335,10 @@ impl Candidate<'_> {
         let differs = self.compared.as_ref().and_then(|(_, differs)| differs.clone());
         self.outside.stand_by(&self.parts.config.name, problem, differs);
     }
+}
+
+fn nobody_knows(error: &ChainError) -> String {
+    format!("nobody knows whether the leader lives: {error}")
 }
 
 /// What a leader runs, as another program of its version compares it.

@@ -6,8 +6,8 @@ use super::published::{TABLE, open_in, parts_in};
 use super::relaid::{self, relaid};
 use super::*;
 use crate::lane::logic::migrate::migrate;
-use crate::lead::{Role, Standing};
-use sluicegate_chain::lead::claim::{Claim, LeadTerm, Sign};
+use crate::lead::{Processes, Role, SeesProcesses, Standing};
+use sluicegate_chain::lead::claim::{Claim, LeadTerm, ProcessMark, Sign};
 use sluicegate_chain::lead::store::{Attempt, LeadStore};
 use sluicegate_connect::outbox::{Deliveries, OutboxError};
 use sluicegate_connect::source::{PartitionProgress, RecordBlock, SourceError};
@@ -217,7 +217,8 @@ fn whoever_stands_by_sees_the_leader_end_while_it_follows() {
             tables.set(Gate::Shut);
             tables.has_waited().await;
             let nonce = leader.nonce.clone();
-            let ended = Sign { nonce, count: 1, released: true, ending: false };
+            let ended =
+                Sign { nonce, count: 1, released: true, ending: false, has_committed: None };
             store.put_sign(LeadTerm::FIRST, &ended, MINUTE).await.unwrap();
             let leads = || outside.lead.view().role == Role::Leader;
             let seen = tokio::time::timeout(Duration::from_secs(10), until(&leads)).await;
@@ -227,4 +228,60 @@ fn whoever_stands_by_sees_the_leader_end_while_it_follows() {
         opening.join().unwrap().unwrap();
         assert!(seen.is_ok(), "it looks when it has followed, and not before");
     });
+}
+
+/// Processes of others are gone, and the own one cannot be told.
+struct AllGone;
+
+impl SeesProcesses for AllGone {
+    fn own(&self) -> Option<ProcessMark> {
+        None
+    }
+
+    fn is_gone(&self, _: &ProcessMark) -> bool {
+        true
+    }
+}
+
+/// What killed them kills the next one, and each host of the pipeline in its turn.
+#[test]
+fn whoever_is_to_lead_behind_three_that_died_without_a_commit_waits_and_says_why() {
+    let (world, storage) = begun(World::storage);
+    let store = LeadStore::new(&storage);
+    for term in 1..=3 {
+        let instance = format!("host-{term}");
+        let process = ProcessMark {
+            boot: "b".to_owned(),
+            pid_namespace: "n".to_owned(),
+            pid: 1,
+            began: term,
+        };
+        let dead = Claim { instance, process: Some(process), ..claim(LeadTerm(term)) };
+        let won = world.runtime.block_on(store.try_win(&dead));
+        assert!(matches!(won, Attempt::Won), "{won:?}");
+    }
+    let parts = LaneParts {
+        clock: Clock::manual(0),
+        processes: Processes::told(Arc::new(AllGone)),
+        ..parts_in(&world, storage, Arc::new(Happening(Arc::new(|| {}))))
+    };
+    let (outside, _commands) = world.outside(world.metrics(), &parts.clock);
+    let outside = Outside { lead: Lead::new(parts.clock.clone()), ..outside };
+    std::thread::scope(|scope| {
+        let opening = scope.spawn(|| open(&parts, &outside).map(drop));
+        let said = world.runtime.block_on(async {
+            loop {
+                if let Some(problem) = &outside.status.load().problem {
+                    return problem.clone();
+                }
+                tokio::time::sleep(TICK).await;
+            }
+        });
+        assert!(said.contains("the last 3 leaders died one after the other"), "{said}");
+        assert!(said.contains("`host-3`, `host-2`, `host-1`"), "{said}");
+        assert_eq!(outside.lead.view().role, Role::Standby);
+        parts.clock.advance(Duration::from_secs(10));
+        opening.join().unwrap().unwrap();
+    });
+    assert_eq!(outside.lead.view().term, Some(LeadTerm(4)));
 }

@@ -3,6 +3,7 @@
 #[cfg(test)]
 mod tests;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::task::JoinHandle;
@@ -10,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::applicant::Applicant;
 use super::{Lead, SETTLE_LIMIT};
+use crate::counters::LaneMetrics;
 use crate::pulse::Pulse;
 use crate::stop::Stop;
 use sluicegate_chain::lead::Timing;
@@ -17,7 +19,7 @@ use sluicegate_chain::lead::claim::{Claim, Sign};
 use sluicegate_chain::lead::hold::{Hold, Kept};
 use sluicegate_chain::lead::store::{Attempt, LeadStore};
 use sluicegate_model::time::Clock;
-use sluicegate_runtime::{Panics, Runtime};
+use sluicegate_runtime::Runtime;
 use sluicegate_store::once::settled;
 
 /// A lane that shows nothing of its work for so long, beyond what a call of a plugin may take, hangs: its instance leads no more, so
@@ -63,7 +65,7 @@ impl Keeper {
 
 /// Whoever shows no more signs does not lead: without this the lane would wait for ever for a sign that gets through.
 async fn guarded(work: Work, stop: CancellationToken) {
-    let (lead, panics) = (work.lead.clone(), work.panics.clone());
+    let (lead, panics) = (work.lead.clone(), work.metrics.panics.clone());
     if let Err(panicked) = panics.catch(work.run(stop.clone())).await {
         let why = format!(
             "what shows signs of life panicked, which is a fault of Sluicegate: {panicked}"
@@ -84,7 +86,9 @@ pub(crate) struct Work {
     pub(crate) call_deadline: Duration,
     /// Heard before the lane has committed for the last time.
     pub(crate) asked: Stop,
-    pub(crate) panics: Panics,
+    pub(crate) metrics: Arc<LaneMetrics>,
+    /// When the instance had committed last before it won, wall time in µs since 1970; 0: it had not.
+    pub(crate) committed_before: u64,
     pub(crate) applicant: Applicant,
     pub(crate) claim: Claim,
     pub(crate) hold: Hold,
@@ -199,6 +203,7 @@ impl Work {
                     self.hold = Hold::begin(&self.timing, began);
                     self.lead.while_kept(stop, |lead| lead.renewed(&claim));
                     self.claim = claim;
+                    self.committed_before = self.metrics.last_commit_micros.get();
                     return Round::Kept;
                 }
                 Some(Attempt::Lost) => {
@@ -223,7 +228,9 @@ impl Work {
 
     fn sign(&mut self, released: bool) -> Sign {
         let (nonce, ending) = (self.claim.nonce.clone(), self.hold.is_ending());
-        Sign { nonce, count: self.hold.count(), released, ending }
+        let committed = self.metrics.last_commit_micros.get();
+        let has_committed = Some(committed != self.committed_before);
+        Sign { nonce, count: self.hold.count(), released, ending, has_committed }
     }
 }
 

@@ -80,7 +80,8 @@ async fn work(store: &LeadStore, clock: &Clock) -> Work {
         pulse: Pulse::new(clock.clone()),
         call_deadline: Duration::ZERO,
         asked: Stop::new(clock.clone()),
-        panics: Panics::default(),
+        metrics: Arc::new(LaneMetrics::new([], [])),
+        committed_before: 0,
         applicant,
         claim,
         hold: Hold::begin(&timing, clock.with_suspend()),
@@ -162,6 +163,18 @@ async fn a_leader_that_is_asked_to_end_says_so_at_once_and_leads_on() {
     assert!(seen(&store).await.is_released());
 }
 
+/// Others see by it that it did not die of what it was given first.
+#[tokio::test]
+async fn a_sign_tells_whether_its_leader_has_committed_in_this_term() {
+    let (store, clock) = (store(Arc::new(InMemory::new())), Clock::manual(0));
+    let mut work = work(&store, &clock).await;
+    work.metrics.last_commit_micros.set_micros(1);
+    work.committed_before = 1;
+    assert_eq!(work.sign(false).has_committed, Some(false));
+    work.metrics.last_commit_micros.set_micros(2);
+    assert_eq!(work.sign(false).has_committed, Some(true));
+}
+
 /// Each instance in its turn would give the lane up in the same call.
 #[tokio::test]
 async fn a_leader_shows_that_it_lives_for_as_long_as_a_call_of_its_plugin_may_take() {
@@ -186,7 +199,7 @@ async fn a_leader_whose_signs_panic_leads_no_more_and_says_why() {
     let panicking = PanickingStore::new(inner, "beats/", 1);
     let (store, clock) = (store(Arc::new(panicking)), Clock::manual(0));
     let (work, stop) = (work(&store, &clock).await, CancellationToken::new());
-    let (lead, panics) = (work.lead.clone(), work.panics.clone());
+    let (lead, panics) = (work.lead.clone(), work.metrics.panics.clone());
     lead.extend(work.hold.until());
     assert_eq!(lead.standing(), Standing::Leads);
     clock.advance(Duration::from_secs(60));
