@@ -26,6 +26,16 @@ pub fn look_every(max_out_of_orderness: Duration, idle_after: Option<Duration>) 
     tolerated.clamp(LOOK_EVERY_MIN, LOOK_EVERY_MAX)
 }
 
+/// The same while no partition brings anything. Then the watermark stands, and no partition is found too late. Only where
+/// silence counts it is looked at as often as ever.
+pub fn look_every_in_silence(
+    max_out_of_orderness: Duration,
+    idle_after: Option<Duration>,
+) -> Duration {
+    let counts = idle_after.map(|_| look_every(max_out_of_orderness, idle_after));
+    counts.unwrap_or(LOOK_EVERY_MAX)
+}
+
 /// The silence of one partition.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Silence {
@@ -106,5 +116,8 @@ mod tests {
         assert_eq!(every(0, 30), LOOK_EVERY_MIN);
         assert_eq!(every(3600, 3600), LOOK_EVERY_MAX);
         assert_eq!(look_every(5 * SECOND, None), Duration::from_millis(1250));
+        assert_eq!(look_every_in_silence(5 * SECOND, None), LOOK_EVERY_MAX);
+        let idle_after = Some(8 * SECOND);
+        assert_eq!(look_every_in_silence(8 * SECOND, idle_after), SECOND);
     }
 }

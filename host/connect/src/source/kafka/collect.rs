@@ -10,7 +10,7 @@ use super::feed::Feed;
 use super::loss::Lost;
 use super::partition::Taken;
 use super::room::Room;
-use crate::source::{PollLimits, SourceError};
+use crate::source::{PollLimits, RecordBlock, SourceError};
 use sluicegate_pipeline::FetchWay;
 
 impl KafkaSource {
@@ -39,6 +39,19 @@ impl KafkaSource {
             self.take_drained(&mut room)?;
         }
         Ok(())
+    }
+
+    /// Records have come, if there are any in `blocks`.
+    pub(super) fn heard(&mut self, blocks: &[RecordBlock]) {
+        if blocks.is_empty() {
+            return;
+        }
+        self.knowledge.hear();
+        if let Some((partition, _)) = &self.complaint
+            && blocks.iter().any(|block| block.partition.number == *partition)
+        {
+            self.complaint = None;
+        }
     }
 
     fn take_at_once(&mut self, room: &mut Room) -> Result<(), SourceError> {

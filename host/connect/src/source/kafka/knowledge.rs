@@ -40,6 +40,11 @@ pub(super) struct Knowledge {
     bell: Bell,
     /// ns.
     look_every: AtomicU64,
+    look_every_in_silence: AtomicU64,
+    /// Records have come since the last look.
+    is_heard: AtomicBool,
+    /// The next look comes later than usual, because none have.
+    is_late: AtomicBool,
     /// The number of the broker that answered last; negative if none did.
     pub(super) broker: AtomicI32,
     state: Mutex<State>,
@@ -76,6 +81,9 @@ impl Knowledge {
             clock,
             bell,
             look_every: AtomicU64::new(0),
+            look_every_in_silence: AtomicU64::new(0),
+            is_heard: AtomicBool::new(false),
+            is_late: AtomicBool::new(false),
             broker: AtomicI32::new(-1),
             state: Mutex::default(),
             looked: Condvar::new(),
@@ -85,10 +93,20 @@ impl Knowledge {
         (Arc::new(knowledge), woken)
     }
 
-    /// Looks so often while all is well.
-    pub(super) fn look_every(&self, every: Duration) {
-        let nanos = u64::try_from(every.as_nanos()).unwrap_or(u64::MAX);
-        self.look_every.store(nanos, Ordering::Relaxed);
+    /// Looks so often while all is well, and in silence less and less often, down to `in_silence`.
+    pub(super) fn look_every(&self, every: Duration, in_silence: Duration) {
+        let nanos = |time: Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+        self.look_every.store(nanos(every), Ordering::Relaxed);
+        self.look_every_in_silence.store(nanos(in_silence), Ordering::Relaxed);
+    }
+
+    /// Records have come.
+    pub(super) fn hear(&self) {
+        // Either this sees that the next look is late, or who puts it off sees this: both orders are total.
+        if !self.is_heard.swap(true, Ordering::SeqCst) && self.is_late.swap(false, Ordering::SeqCst)
+        {
+            self.look_now();
+        }
     }
 
     /// What the last look that was answered has seen; none before the first.
@@ -135,12 +153,25 @@ impl Knowledge {
         self.look_now();
     }
 
-    /// Until the next look, if all is well.
-    pub(super) fn pause(&self) -> Duration {
-        match self.look_every.load(Ordering::Relaxed) {
+    /// Until the next look, if all is well. `silence`: after how many looks no records have come.
+    pub(super) fn pause(&self, silence: &mut u32) -> Duration {
+        let every = match self.look_every.load(Ordering::Relaxed) {
             0 => LOOK_EVERY,
             nanos => Duration::from_nanos(nanos),
+        };
+        self.is_late.store(false, Ordering::SeqCst);
+        if self.is_heard.swap(false, Ordering::SeqCst) {
+            *silence = 0;
+            return every;
         }
+        *silence = silence.saturating_add(1);
+        let most = Duration::from_nanos(self.look_every_in_silence.load(Ordering::Relaxed));
+        let late = every.saturating_mul(1 << silence.saturating_sub(1).min(16)).min(most);
+        if late <= every {
+            return every;
+        }
+        self.is_late.store(true, Ordering::SeqCst);
+        if self.is_heard.load(Ordering::SeqCst) { every } else { late }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -179,4 +210,33 @@ impl Knowledge {
 /// What is the matter, without why.
 pub(super) fn kind_of(trouble: &str) -> &str {
     trouble.split_once(": ").map_or(trouble, |(kind, _)| kind)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_silent_topic_is_looked_at_less_and_less_often_until_it_is_heard() {
+        let (clock, bell) = (Clock::system(), Bell::default());
+        let (knowledge, woken) = Knowledge::new("sales", CString::default(), "", clock, bell);
+        let second = Duration::from_secs(1);
+        knowledge.look_every(second, 5 * second);
+        knowledge.hear();
+        let mut silence = 0;
+        let mut pauses =
+            || -> Vec<u64> { (0..6).map(|_| knowledge.pause(&mut silence).as_secs()).collect() };
+        assert_eq!(pauses(), [1, 1, 2, 4, 5, 5]);
+        assert!(woken.try_recv().is_err(), "nobody has heard anything");
+        knowledge.hear();
+        assert!(woken.try_recv().is_ok(), "a look is overdue");
+        knowledge.hear();
+        assert!(woken.try_recv().is_err(), "it is told once");
+        assert_eq!(pauses(), [1, 1, 2, 4, 5, 5]);
+        // Where silence counts.
+        knowledge.look_every(second, second);
+        assert_eq!(pauses(), [1; 6]);
+        knowledge.hear();
+        assert!(woken.try_recv().is_err(), "the next look comes soon enough");
+    }
 }

@@ -99,7 +99,8 @@ pub struct KafkaSource {
     /// Partitions that a bounded run was last said to leave out: all from the first run's on below this.
     left_out: i32,
     wants_headers: bool,
-    looks: Duration,
+    /// How often the topic is looked at, and how often in silence.
+    looks: (Duration, Duration),
     progress: Vec<PartitionProgress>,
     /// Why a partition brings nothing, as the broker says it.
     complaint: Option<(i32, String)>,
@@ -182,7 +183,7 @@ impl KafkaSource {
             jumps: Vec::new(),
             left_out: 0,
             wants_headers: false,
-            looks: Duration::ZERO,
+            looks: (Duration::ZERO, Duration::ZERO),
             progress: Vec::new(),
             complaint: None,
             said: None,
@@ -192,9 +193,10 @@ impl KafkaSource {
     }
 
     /// Looks at the topic so often: which it is, which partitions it has, where they end. Zero for a time that suits most.
-    pub fn look_every(&mut self, every: Duration) {
-        self.looks = every;
-        self.knowledge.look_every(every);
+    /// While it brings nothing, looks become rarer, down to one every `in_silence`.
+    pub fn look_every(&mut self, every: Duration, in_silence: Duration) {
+        self.looks = (every, in_silence);
+        self.knowledge.look_every(every, in_silence);
     }
 
     /// Hands on the headers of the records too. Otherwise nobody looks whether there are any.
@@ -311,11 +313,7 @@ impl Source for KafkaSource {
         self.collect(limits)?;
         let blocks: Vec<_> =
             self.readers.iter_mut().filter_map(PartitionReader::finish_block).collect();
-        if let Some((partition, _)) = &self.complaint
-            && blocks.iter().any(|block| block.partition.number == *partition)
-        {
-            self.complaint = None;
-        }
+        self.heard(&blocks);
         self.update_progress()?;
         self.said = self.problem();
         Ok(blocks)

@@ -116,9 +116,10 @@ pub(super) fn watch(
     woken: Receiver<()>,
 ) -> std::io::Result<()> {
     let body = move || {
+        let mut silence = 0;
         while !knowledge.stop.load(Ordering::Relaxed) {
             let seen = caught(&knowledge.topic, || knowledge.look(&consumer));
-            let pause = if seen.is_ok() { knowledge.pause() } else { TROUBLE_REFRESH };
+            let pause = if seen.is_ok() { knowledge.pause(&mut silence) } else { TROUBLE_REFRESH };
             let failed = seen.is_err();
             knowledge.learn(seen);
             if !failed {
