@@ -79,7 +79,13 @@ pub fn read(
     let positions = eventually("the topic's range is known", || source.genesis().unwrap());
     source.assign(&positions).unwrap();
     let wait = Duration::from_millis(100);
-    let limits = PollLimits { records, bytes: 1 << 20, wait, linger: Duration::ZERO };
+    let limits = PollLimits {
+        records,
+        bytes: 1 << 20,
+        wait,
+        linger: Duration::ZERO,
+        unseen_until: Duration::ZERO,
+    };
     let mut all = BTreeMap::<_, Vec<_>>::new();
     eventually("every partition has ended", || {
         for block in source.poll(&limits).unwrap() {

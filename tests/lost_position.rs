@@ -97,7 +97,13 @@ fn a_source_that_asked_for_a_beginning_does_not_begin_where_a_chain_stands() {
         source.expect(&identity);
         source.assign(&start).unwrap();
         let wait = Duration::from_millis(100);
-        let limits = PollLimits { records: 100, bytes: 1 << 20, wait, linger: Duration::ZERO };
+        let limits = PollLimits {
+            records: 100,
+            bytes: 1 << 20,
+            wait,
+            linger: Duration::ZERO,
+            unseen_until: Duration::ZERO,
+        };
         let error = eventually("it halts", || match source.poll(&limits) {
             Ok(blocks) => {
                 assert!(blocks.is_empty(), "records are passed over");

@@ -6,7 +6,7 @@ use std::time::Duration;
 use sluicegate_connect::source::kafka::KafkaSource;
 use sluicegate_connect::source::{PollLimits, Source};
 use sluicegate_fetch::{
-    Fetcher, Identity, Mechanism, Options, Sasl, Security, Tls, TlsOptions, Verify,
+    Fetcher, Identity, Mechanism, Options, Sasl, Security, Tls, TlsOptions, Verify, Waiting,
 };
 use sluicegate_model::time::Clock;
 use sluicegate_pipeline::{
@@ -46,7 +46,13 @@ fn values(topic: &str, brokers: &str, fetch: FetchWay, properties: &[(&str, &str
     let positions = eventually("the topic's range is known", || source.genesis().unwrap());
     source.assign(&positions).unwrap();
     let wait = Duration::from_millis(100);
-    let limits = PollLimits { records: 10_000, bytes: 1 << 20, wait, linger: Duration::ZERO };
+    let limits = PollLimits {
+        records: 10_000,
+        bytes: 1 << 20,
+        wait,
+        linger: Duration::ZERO,
+        unseen_until: Duration::ZERO,
+    };
     let mut values = Vec::new();
     eventually("every partition has ended", || {
         for block in source.poll(&limits).unwrap() {
@@ -125,7 +131,7 @@ fn trouble(brokers: &str, topic: &str, security: Security) -> Option<String> {
     let fetcher = Fetcher::start(options, || {}).unwrap();
     fetcher.add(0, 0, None);
     eventually("records come, or the reason why not", || {
-        let has_come = fetcher.wait(Duration::from_millis(100));
+        let has_come = fetcher.wait(Waiting::ANYTHING, Duration::from_millis(100));
         fetcher.trouble().map(Some).or(has_come.then_some(None))
     })
 }

@@ -61,7 +61,8 @@ impl Reader {
     /// Somebody has to do something: its position is lost, for example.
     pub fn read(&mut self) -> Result<(), SourceError> {
         let (wait, linger) = (Duration::from_millis(50), Duration::ZERO);
-        let limits = PollLimits { records: 500, bytes: 1 << 20, wait, linger };
+        let limits =
+            PollLimits { records: 500, bytes: 1 << 20, wait, linger, unseen_until: Duration::ZERO };
         let blocks = match self.source.poll(&limits) {
             Ok(blocks) => blocks,
             Err(error @ SourceError::Failed { .. }) => {

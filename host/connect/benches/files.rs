@@ -33,6 +33,7 @@ const LIMITS: PollLimits = PollLimits {
     bytes: 16 << 20,
     wait: Duration::from_secs(1),
     linger: Duration::from_millis(5),
+    unseen_until: Duration::ZERO,
 };
 
 /// What the work on a record takes at least, about as much as its decoding.

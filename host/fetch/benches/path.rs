@@ -14,7 +14,7 @@ use std::net::{TcpListener, TcpStream};
 use std::ops::ControlFlow;
 use std::time::Duration;
 
-use sluicegate_fetch::{Fetcher, Options, Security};
+use sluicegate_fetch::{Fetcher, Options, Security, Waiting};
 use writer::{Batch, Written};
 
 /// As the demo's producer sends them: 16 KiB of records in a batch.
@@ -173,7 +173,7 @@ fn fetch(port: u16) -> (f64, f64) {
     fetcher.add(0, 0, None);
     let (mut next, mut values, mut ends, mut offsets) = (0, Vec::new(), Vec::new(), Vec::new());
     while next < RECORDS {
-        fetcher.wait(Duration::from_secs(60));
+        fetcher.wait(Waiting::ANYTHING, Duration::from_secs(60));
         let arrival = fetcher.take().unwrap();
         let mut walk = arrival.fetched.unwrap().walk(next);
         walk.walk(|record| {

@@ -19,5 +19,5 @@ mod wire;
 mod link;
 mod fetcher;
 
-pub use fetcher::{Arrival, Fetched, Fetcher, Options, Trouble};
+pub use fetcher::{Arrival, Fetched, Fetcher, Options, Trouble, Waiting};
 pub use link::{Identity, Mechanism, Sasl, Security, Tls, TlsOptions, Verify};

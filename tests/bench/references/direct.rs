@@ -47,8 +47,13 @@ pub(crate) fn drain_direct(brokers: &str, topic: &str, records: u64) -> Result<R
         ensure!(silent < SILENT_POLLS, "{}", source.problem().unwrap_or_default());
     };
     source.assign(&positions).context("assign the topic")?;
-    let limits =
-        PollLimits { records: BATCH_ROWS, bytes: 8 << 20, wait: WAIT, linger: Duration::ZERO };
+    let limits = PollLimits {
+        records: BATCH_ROWS,
+        bytes: 8 << 20,
+        wait: WAIT,
+        linger: Duration::ZERO,
+        unseen_until: Duration::ZERO,
+    };
     let (mut drained, mut silent) = (0, 0);
     while drained < records {
         let blocks = source.poll(&limits).context("poll the topic")?;

@@ -87,6 +87,9 @@ pub struct PollLimits {
     pub wait: Duration,
     /// How long to go on collecting after the first record.
     pub linger: Duration,
+    /// Monotonic time before which nobody sees what becomes of the records. A source that is told of little at a time may go
+    /// on collecting until then.
+    pub unseen_until: Duration,
 }
 
 /// What is known of a partition that the source reads.

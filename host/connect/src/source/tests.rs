@@ -25,6 +25,7 @@ pub(super) fn limits(records: usize) -> PollLimits {
         bytes: 1 << 20,
         wait: Duration::from_millis(200),
         linger: Duration::from_millis(1),
+        unseen_until: Duration::ZERO,
     }
 }
 

@@ -12,12 +12,20 @@ use crate::pulse::PULSE_EVERY;
 impl Lane {
     /// Sleeps until records come, or anything else.
     pub(super) fn poll(&mut self) -> Result<Left, LaneError> {
-        let blocks = self.intake.poll(self.rest())?;
+        let blocks = self.intake.poll(self.rest(), self.unseen_until())?;
         self.ledger.dirty |= self.intake.has_jumped();
         if !blocks.is_empty() {
             self.desk.begin_turn(self.clock.monotonic());
         }
         Ok(self.intake.cut(blocks))
+    }
+
+    /// Nobody sees before then what a turn makes, by the monotonic clock.
+    fn unseen_until(&self) -> Duration {
+        if self.desk.awaits_barrier() {
+            return Duration::ZERO;
+        }
+        self.ledger.barrier_at().min(self.desk.unseen_until())
     }
 
     /// Until something is due, if nobody rings before.

@@ -69,6 +69,12 @@ impl Opened {
         self.fault.as_ref()
     }
 
+    /// How many records it lends at most.
+    pub(crate) fn records(&self) -> usize {
+        let lent = self.batches.iter().filter(|(_, body)| !matches!(body, Body::Nowhere));
+        lent.map(|(header, _)| header.count).sum()
+    }
+
     /// Bytes of memory that it holds, its part of the answer among them.
     pub(crate) fn bytes(&self) -> usize {
         self.bytes

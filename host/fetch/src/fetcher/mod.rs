@@ -9,6 +9,7 @@
 
 mod slot;
 mod contact;
+mod queue;
 mod state;
 mod leaders;
 mod broker;
@@ -70,6 +71,20 @@ impl Options {
     }
 }
 
+/// How much waits to be read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Waiting {
+    /// Those of a batch that lie before the position are counted with it.
+    pub records: usize,
+    /// Of memory.
+    pub bytes: usize,
+}
+
+impl Waiting {
+    /// Whatever it is.
+    pub const ANYTHING: Self = Self { records: 0, bytes: 0 };
+}
+
 /// What came of a partition.
 #[derive(Debug)]
 pub struct Arrival {
@@ -90,6 +105,10 @@ pub struct Fetched {
 }
 
 impl Fetched {
+    fn size(&self) -> Waiting {
+        Waiting { records: self.opened.records(), bytes: self.opened.bytes() }
+    }
+
     /// Walks the records from `next_offset` on.
     pub fn walk(self, next_offset: i64) -> Walk {
         Walk::new(self.opened, next_offset)
@@ -151,9 +170,10 @@ impl Fetcher {
         self.shared.remove(partition);
     }
 
-    /// Waits until something has come. False if nothing has.
-    pub fn wait(&self, at_most: Duration) -> bool {
-        self.shared.wait(at_most)
+    /// Sleeps until so many records or bytes wait, a partition is in trouble, or nothing more is asked for before something is
+    /// taken. False if nothing has come.
+    pub fn wait(&self, enough: Waiting, at_most: Duration) -> bool {
+        self.shared.wait(enough, at_most)
     }
 
     /// What came first and was not taken yet.

@@ -1,12 +1,13 @@
 //! What the threads of a fetcher share: the partitions, who leads them, what has come.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::contact::{Contact, Odds};
+use super::queue::Queue;
 use super::slot::{PASSES_BY_ITSELF, Slot, Work, trouble_in};
-use super::{Arrival, Fetched, Options, Trouble};
+use super::{Arrival, Fetched, Options, Trouble, Waiting};
 use crate::link::{Breaker, LinkError};
 use crate::wire::fetch::{Answer, Part, Wanted};
 use crate::wire::metadata::{Broker, Metadata};
@@ -28,10 +29,9 @@ pub(super) struct Shared {
 pub(super) struct State {
     pub(super) is_over: bool,
     pub(super) slots: BTreeMap<i32, Slot>,
-    queue: VecDeque<(Arrival, usize)>,
+    pub(super) queue: Queue,
     /// How often a partition was added or removed.
     rounds: u64,
-    pub(super) queued_bytes: usize,
     /// Each of them has a thread.
     pub(super) brokers: BTreeMap<i32, Contact>,
     /// Somebody does not know who leads.
@@ -53,7 +53,7 @@ impl Shared {
         Self { options, state: Mutex::default(), changed, arrived, news }
     }
 
-    /// Wakes who reads.
+    /// Wakes who reads, whatever has come.
     pub(super) fn tell(&self) {
         self.arrived.notify_all();
         (self.news)();
@@ -66,7 +66,7 @@ impl Shared {
 
     pub(super) fn add(&self, partition: i32, offset: i64, epoch: i32) {
         let mut state = self.lock();
-        state.forget(partition);
+        state.queue.forget(partition);
         let known = state.slots.get(&partition).map(|slot| (slot.leader, slot.epoch));
         let (leader, leader_epoch) = known.unwrap_or((None, -1));
         state.rounds += 1;
@@ -91,7 +91,7 @@ impl Shared {
 
     pub(super) fn remove(&self, partition: i32) {
         let mut state = self.lock();
-        state.forget(partition);
+        state.queue.forget(partition);
         state.rounds += 1;
         let round = state.rounds;
         if let Some(slot) = state.slots.get_mut(&partition) {
@@ -110,17 +110,31 @@ impl Shared {
         self.changed.notify_all();
     }
 
-    pub(super) fn wait(&self, at_most: Duration) -> bool {
-        let nothing = |state: &mut State| state.queue.is_empty();
-        let waited = self.arrived.wait_timeout_while(self.lock(), at_most, nothing);
-        !waited.unwrap_or_else(PoisonError::into_inner).0.queue.is_empty()
+    pub(super) fn wait(&self, enough: Waiting, at_most: Duration) -> bool {
+        let too_little = |state: &mut State| {
+            state.queue.awaited = Some(enough);
+            !state.queue.has_enough(self.has_room(state))
+        };
+        let waited = self.arrived.wait_timeout_while(self.lock(), at_most, too_little);
+        let mut state = waited.unwrap_or_else(PoisonError::into_inner).0;
+        state.queue.awaited = None;
+        !state.queue.is_empty()
+    }
+
+    /// Something has come: it is news, and wakes who reads if that is enough. Ends the hold of the lock.
+    fn came(&self, state: MutexGuard<'_, State>) {
+        let is_enough = state.queue.has_enough(self.has_room(&state));
+        drop(state);
+        if is_enough {
+            self.arrived.notify_all();
+        }
+        (self.news)();
     }
 
     pub(super) fn take(&self) -> Option<Arrival> {
         let mut state = self.lock();
-        let (arrival, bytes) = state.queue.pop_front()?;
         let had_room = self.has_room(&state);
-        state.queued_bytes -= bytes;
+        let arrival = state.queue.pop()?;
         let has_room = self.has_room(&state);
         drop(state);
         if has_room && !had_room {
@@ -130,7 +144,7 @@ impl Shared {
     }
 
     fn has_room(&self, state: &State) -> bool {
-        state.queued_bytes <= self.options.queued_bytes / 2
+        state.queue.bytes() <= self.options.queued_bytes / 2
     }
 
     /// Waits while `idle` says so, at most so long. None if it is over.
@@ -191,9 +205,9 @@ impl Shared {
         }
         let has_come = state.queue.len() > before;
         let has_moved = std::mem::take(&mut state.has_moved) || state.wants_leaders;
-        drop(state);
-        if has_come {
-            self.tell();
+        match has_come {
+            true => self.came(state),
+            false => drop(state),
         }
         // Others are not woken by every answer.
         if has_moved {
@@ -214,16 +228,13 @@ impl Shared {
         if !state.wants(work) {
             return;
         }
-        let (partition, bytes) = (work.partition, fetched.opened.bytes());
-        state.queued_bytes += bytes;
-        state.queue.push_back((Arrival { partition, fetched: Ok(fetched) }, bytes));
+        state.queue.push(work.partition, Ok(fetched));
         let mut has_moved = false;
-        if is_last && let Some(slot) = state.slots.get_mut(&partition) {
+        if is_last && let Some(slot) = state.slots.get_mut(&work.partition) {
             slot.at_work = None;
             has_moved = slot.source() != Some(broker);
         }
-        drop(state);
-        self.tell();
+        self.came(state);
         if has_moved {
             self.changed.notify_all();
         }
@@ -299,16 +310,6 @@ impl State {
         self.slots.get(&work.partition).is_some_and(|slot| slot.round == work.round)
     }
 
-    /// Throws away what has come of a partition.
-    fn forget(&mut self, partition: i32) {
-        let bytes = &mut self.queued_bytes;
-        self.queue.retain(|(arrival, size)| {
-            let stays = arrival.partition != partition;
-            *bytes -= if stays { 0 } else { *size };
-            stays
-        });
-    }
-
     fn bring(&mut self, broker: i32, asked: &Wanted, part: Part) -> Option<Work> {
         let partition = asked.partition;
         let slot = self.slots.get_mut(&partition)?;
@@ -350,8 +351,9 @@ impl State {
                 Some(trouble)
             }
         };
-        let arrival = trouble.map(|trouble| Arrival { partition, fetched: Err(trouble) });
-        self.queue.extend(arrival.map(|arrival| (arrival, 0)));
+        if let Some(trouble) = trouble {
+            self.queue.push(partition, Err(trouble));
+        }
         None
     }
 

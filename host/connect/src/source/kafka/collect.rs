@@ -11,6 +11,7 @@ use super::loss::Lost;
 use super::partition::Taken;
 use super::room::Room;
 use crate::source::{PollLimits, RecordBlock, SourceError};
+use sluicegate_fetch::Waiting;
 use sluicegate_pipeline::FetchWay;
 
 impl KafkaSource {
@@ -30,10 +31,11 @@ impl KafkaSource {
                 return Ok(());
             }
         }
-        let until = self.clock.monotonic() + limits.linger;
-        while !room.is_full() && self.at_odds.is_none() {
-            let left = until.saturating_sub(self.clock.monotonic());
-            if left.is_zero() || !self.feed.fill(left, room.records()) {
+        let first = self.clock.monotonic();
+        while !room.is_full() && self.at_odds.is_none() && !self.all_ended() {
+            let linger = room.linger(limits, first);
+            let left = linger.until.saturating_sub(self.clock.monotonic());
+            if left.is_zero() || !self.feed.fill(left, linger.enough, room.records()) {
                 return Ok(());
             }
             self.take_drained(&mut room)?;
@@ -55,7 +57,7 @@ impl KafkaSource {
     }
 
     fn take_at_once(&mut self, room: &mut Room) -> Result<(), SourceError> {
-        self.feed.fill(Duration::ZERO, room.records());
+        self.feed.fill(Duration::ZERO, Waiting::ANYTHING, room.records());
         self.take_drained(room)
     }
 

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use rdkafka::TopicPartitionList;
 use rdkafka::consumer::{BaseConsumer, Consumer};
+use sluicegate_fetch::Waiting;
 
 use super::batch_queue::{BATCH_MESSAGES, BatchQueue};
 use super::context::Context;
@@ -27,12 +28,12 @@ impl Feed {
         }
     }
 
-    /// Waits until there is something to take, and with librdkafka until there are `at_most` messages. False if there is
+    /// Waits until there is `enough` to take, and with librdkafka until there are `at_most` messages. False if there is
     /// nothing.
-    pub(super) fn fill(&mut self, timeout: Duration, at_most: usize) -> bool {
+    pub(super) fn fill(&mut self, timeout: Duration, enough: Waiting, at_most: usize) -> bool {
         match self {
             Self::Librdkafka(queue) => queue.fill(timeout, at_most.min(BATCH_MESSAGES)) > 0,
-            Self::Direct(direct) => direct.wait(timeout),
+            Self::Direct(direct) => direct.wait(enough, timeout),
         }
     }
 

@@ -65,8 +65,13 @@ pub(super) struct Live {
 impl Live {
     /// When changes are to be shown, if there are any and somebody listens.
     pub(super) fn due(&self, listeners: usize, haste: &Haste) -> Option<Duration> {
+        self.next(listeners, haste).filter(|_| self.is_behind)
+    }
+
+    /// When changes that come now are to be shown, if somebody listens.
+    pub(super) fn next(&self, listeners: usize, haste: &Haste) -> Option<Duration> {
         let next = || self.shown.map_or(Duration::ZERO, |shown| shown + haste.pace());
-        (self.is_behind && listeners > 0).then(next)
+        (listeners > 0).then(next)
     }
 }
 

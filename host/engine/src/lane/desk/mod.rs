@@ -186,6 +186,13 @@ impl Desk {
         [look, live, self.reported.due()].into_iter().flatten().min()
     }
 
+    /// When somebody is to be shown what a turn would make now. The status may come later than that: it is for a glance.
+    pub(super) fn unseen_until(&self) -> Duration {
+        let look = self.outside.looks.is_waiting().then(|| self.looks.next());
+        let live = self.live.next(self.outside.live.receiver_count(), &self.outside.haste);
+        look.into_iter().chain(live).min().unwrap_or(Duration::MAX)
+    }
+
     /// What is shown has changed.
     pub(super) fn has_news(&mut self) {
         self.reported.is_behind = true;

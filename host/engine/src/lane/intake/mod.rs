@@ -116,11 +116,17 @@ impl Intake {
         self.left.take()
     }
 
-    /// Asks the source for records, as many as a turn may have, and waits so long for the first if nobody rings before.
-    pub(super) fn poll(&mut self, wait: Duration) -> Result<Vec<RecordBlock>, LaneError> {
+    /// Asks the source for records, as many as a turn may have, and waits so long for the first if nobody rings before. Nobody
+    /// sees what becomes of them before `unseen_until`.
+    pub(super) fn poll(
+        &mut self,
+        wait: Duration,
+        unseen_until: Duration,
+    ) -> Result<Vec<RecordBlock>, LaneError> {
         let started = thread_cpu_nanos();
         let records = self.turn_size.of(self.limits.records);
-        let blocks = self.source.poll(&PollLimits { records, wait, ..self.limits })?;
+        let limits = PollLimits { records, wait, unseen_until, ..self.limits };
+        let blocks = self.source.poll(&limits)?;
         let now = self.clock.monotonic();
         for jump in self.source.take_jumps() {
             self.partitions.jumped(&jump, now);
@@ -353,5 +359,6 @@ fn poll_limits(config: &Pipeline, memory: &Account) -> PollLimits {
         bytes: config.limits.turn_bytes.min(memory.turn_max()),
         wait: Duration::ZERO,
         linger: config.limits.turn_linger,
+        unseen_until: Duration::ZERO,
     }
 }

@@ -146,6 +146,11 @@ impl Ledger {
         self.dirty.then(|| self.checkpoint_at.min(others))
     }
 
+    /// When the next barrier is due, if there is anything to commit and room for it.
+    pub(super) fn barrier_at(&self) -> Duration {
+        self.checkpoint_at
+    }
+
     /// Whether only epochs of other lanes are waited for, because all of them hold too much.
     pub(super) fn waits_for_others(&self, outputs: &Outputs) -> bool {
         !self.dirty && !self.is_behind(outputs) && self.memory.waits()

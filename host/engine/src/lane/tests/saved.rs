@@ -152,7 +152,7 @@ fn run(world: &World, logs: &Logs, step: Option<usize>, saves: &[Save]) -> usize
     let mut saved = Saved { plan: &plan, logic, pieces: Vec::new(), merging: None, deltas: 0 };
     let mut saves = saves.iter().copied().cycle();
     while !intake.is_over() {
-        let blocks = intake.poll(Duration::ZERO).unwrap();
+        let blocks = intake.poll(Duration::ZERO, Duration::ZERO).unwrap();
         let mut left = intake.cut(blocks);
         let most = left.cut_at(&desk.outside.trial);
         let Run { mut prepared, judges } =

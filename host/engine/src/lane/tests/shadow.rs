@@ -49,7 +49,7 @@ fn beside(world: &World, logs: &Logs, from: usize) -> (Vec<String>, Vec<String>)
     let mut shadow = Logic::new(&plan, &pool);
     let (mut kept, mut compared) = (Kept::default(), Kept::default());
     for number in 0.. {
-        let blocks = intake.poll(Duration::ZERO).unwrap();
+        let blocks = intake.poll(Duration::ZERO, Duration::ZERO).unwrap();
         let mut left = intake.cut(blocks);
         let most = left.cut_at(&desk.outside.trial);
         let run = intake.take(&pool, &desk.outside.trial, &mut left, most).unwrap();

@@ -204,5 +204,11 @@ fn a_panic_while_sliding_windows_fire_is_told_with_what_can_be_done() {
 }
 
 fn one_record() -> PollLimits {
-    PollLimits { records: 1, bytes: 1 << 20, wait: Duration::ZERO, linger: Duration::ZERO }
+    PollLimits {
+        records: 1,
+        bytes: 1 << 20,
+        wait: Duration::ZERO,
+        linger: Duration::ZERO,
+        unseen_until: Duration::ZERO,
+    }
 }

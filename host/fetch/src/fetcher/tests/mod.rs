@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
-use super::{Arrival, Fetcher, Options, Trouble};
+use super::{Arrival, Fetcher, Options, Trouble, Waiting};
 use crate::batch::Stand;
 use crate::fault::Damage;
 use crate::link::Security;
@@ -48,7 +48,7 @@ fn start(cluster: &Cluster, partitions: i32) -> Fetcher {
 }
 
 fn next(fetcher: &Fetcher) -> Arrival {
-    assert!(fetcher.wait(PATIENCE), "{:?}", fetcher.trouble());
+    assert!(fetcher.wait(Waiting::ANYTHING, PATIENCE), "{:?}", fetcher.trouble());
     fetcher.take().unwrap()
 }
 
@@ -106,7 +106,7 @@ fn what_waits_to_be_read_is_bounded() {
     while read.next.values().sum::<i64>() < 4 * 300 {
         let arrival = next(&fetcher);
         // A thread may bring one answer after it saw room: half of the bound, shared by the brokers.
-        most = most.max(fetcher.shared.lock().queued_bytes);
+        most = most.max(fetcher.shared.lock().queue.bytes());
         read.take(arrival);
         arrivals += 1;
     }
@@ -115,6 +115,28 @@ fn what_waits_to_be_read_is_bounded() {
         most > 2_000 && arrivals > 20,
         "{most} bytes in {arrivals} arrivals: nothing was fetched ahead"
     );
+}
+
+/// As much as is asked for, a trouble, or as much as is fetched ahead: whichever comes first.
+#[test]
+fn who_reads_sleeps_until_there_is_enough() {
+    let endless = Waiting { records: usize::MAX, bytes: usize::MAX };
+    let cluster = Cluster::new(1, 1, 40, 5);
+    let options = Options { queued_bytes: 1 << 20, ..options(&cluster) };
+    let fetcher = Fetcher::start(options, || {}).unwrap();
+    fetcher.add(0, 0, None);
+    assert!(fetcher.wait(Waiting { records: 200, ..endless }, PATIENCE));
+    let mut read = Read::default();
+    std::iter::from_fn(|| fetcher.take()).for_each(|arrival| read.take(arrival));
+    assert_eq!(read.next[&0], 200, "somebody was woken before");
+    fetcher.add(0, 999, None);
+    assert!(fetcher.wait(endless, PATIENCE));
+    assert!(fetcher.take().unwrap().fetched.is_err());
+
+    let cluster = Cluster::new(1, 1, 60, 50);
+    let fetcher = start(&cluster, 1);
+    assert!(fetcher.wait(endless, PATIENCE));
+    assert!(fetcher.shared.lock().queue.bytes() > 20_000 / 2);
 }
 
 proptest! {
@@ -184,7 +206,10 @@ fn a_position_that_is_not_there_is_said_once() {
     let (other, trouble, _cluster) = trouble_of(Some(Deed::Diverge(5)), 8);
     assert_eq!(trouble, Trouble::Truncated { offset: 8, agrees_to: 5 });
     for fetcher in [&fetcher, &other] {
-        assert!(!fetcher.wait(Duration::from_millis(50)), "it was asked for again");
+        assert!(
+            !fetcher.wait(Waiting::ANYTHING, Duration::from_millis(50)),
+            "it was asked for again"
+        );
     }
     // From elsewhere it goes on.
     let before = cluster.lock().answers;
@@ -234,7 +259,10 @@ fn a_broker_that_is_too_old_is_named_with_what_it_speaks() {
     cluster.lock().newest_fetch = 11;
     let fetcher = start(&cluster, 1);
     let lacking = std::iter::repeat_with(|| {
-        assert!(!fetcher.wait(Duration::from_millis(5)), "it was asked for records");
+        assert!(
+            !fetcher.wait(Waiting::ANYTHING, Duration::from_millis(5)),
+            "it was asked for records"
+        );
         fetcher.lacking()
     });
     let lacking = lacking.flatten().next();
@@ -254,7 +282,7 @@ fn a_broker_that_answers_nonsense_time_after_time_is_named() {
     assert_eq!(fetcher.at_odds(), None, "it has passed");
     cluster.do_to_answers([Deed::Garble; 20]);
     let at_odds = std::iter::repeat_with(|| {
-        fetcher.wait(Duration::from_millis(5));
+        fetcher.wait(Waiting::ANYTHING, Duration::from_millis(5));
         fetcher.at_odds()
     });
     let at_odds = at_odds.flatten().next().unwrap();
@@ -271,7 +299,10 @@ fn a_topic_made_anew_is_not_read() {
     cluster.lock().topic = 8;
     let fetcher = start(&cluster, 1);
     let trouble = std::iter::repeat_with(|| {
-        assert!(!fetcher.wait(Duration::from_millis(5)), "records of another topic");
+        assert!(
+            !fetcher.wait(Waiting::ANYTHING, Duration::from_millis(5)),
+            "records of another topic"
+        );
         fetcher.trouble()
     });
     let trouble = trouble.flatten().next().unwrap();

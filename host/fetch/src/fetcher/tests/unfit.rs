@@ -107,7 +107,10 @@ fn an_answer_that_leads_nowhere_is_asked_for_a_few_times_and_named() {
         };
         assert_eq!(trouble, Trouble::InVain { offset: 40, last });
         let answers = cluster.lock().answers;
-        assert!(!fetcher.wait(Duration::from_millis(50)), "it was asked for again");
+        assert!(
+            !fetcher.wait(Waiting::ANYTHING, Duration::from_millis(50)),
+            "it was asked for again"
+        );
         assert_eq!(cluster.lock().answers, answers);
         // The broker is well again.
         cluster.lock().always = None;
@@ -144,7 +147,7 @@ fn a_partition_without_an_answer_is_nonsense() {
     cluster.lock().always = Some(Deed::LeaveOut(1));
     let fetcher = start(&cluster, 2);
     let at_odds = std::iter::repeat_with(|| {
-        fetcher.wait(Duration::from_millis(5));
+        fetcher.wait(Waiting::ANYTHING, Duration::from_millis(5));
         fetcher.at_odds()
     });
     let at_odds = at_odds.flatten().next().unwrap();

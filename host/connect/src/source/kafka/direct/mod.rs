@@ -12,7 +12,7 @@ use std::ops::ControlFlow;
 use std::time::Duration;
 
 use sluicegate_fetch::batch::{Record, Stand, Walk};
-use sluicegate_fetch::{Fetcher, Options};
+use sluicegate_fetch::{Fetcher, Options, Waiting};
 use sluicegate_model::identity::SourceIdentity;
 use sluicegate_pipeline::KafkaConfig;
 use sluicegate_runtime::Bell;
@@ -102,9 +102,10 @@ impl Direct {
         }
     }
 
-    /// Waits until something has come.
-    pub(super) fn wait(&self, at_most: Duration) -> bool {
-        self.open.is_some() || self.fetcher.as_ref().is_some_and(|fetcher| fetcher.wait(at_most))
+    /// Waits until so much has come, or it makes no sense to wait for more. False if nothing has come.
+    pub(super) fn wait(&self, enough: Waiting, at_most: Duration) -> bool {
+        let wait = |fetcher: &Fetcher| fetcher.wait(enough, at_most);
+        self.open.is_some() || self.fetcher.as_ref().is_some_and(wait)
     }
 
     /// Why nothing comes.

@@ -581,6 +581,7 @@ fn records_linger_together_after_the_first(way: FetchWay) {
         bytes: 1 << 20,
         wait: Duration::from_secs(60),
         linger: Duration::from_secs(60),
+        unseen_until: Duration::ZERO,
     };
     let mut blocks = Vec::new();
     // A poll before may hear of the topic, and bring nothing.
