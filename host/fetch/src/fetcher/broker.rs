@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Fetched;
+use super::pace::Pace;
 use super::slot::Work;
 use super::state::Shared;
 use crate::batch::Unpacker;
@@ -34,6 +35,7 @@ struct Worker<'a> {
     unpacker: Unpacker,
     answers: Spare,
     unpacked: Spare,
+    pace: Pace,
     turn: usize,
 }
 
@@ -41,7 +43,8 @@ impl<'a> Worker<'a> {
     fn new(shared: &'a Shared, topic: Option<TopicId>, broker: i32) -> Self {
         let (answers, unpacked) = (Spare::default(), Spare::default());
         let unpacker = Unpacker::with_spare(shared.options.largest_batch, unpacked.clone());
-        Self { shared, topic, broker, link: None, unpacker, answers, unpacked, turn: 0 }
+        let pace = Pace::default();
+        Self { shared, topic, broker, link: None, unpacker, answers, unpacked, pace, turn: 0 }
     }
 
     fn run(mut self) {
@@ -89,9 +92,10 @@ impl<'a> Worker<'a> {
             None => self.link.insert(connect(self.shared, self.broker, &self.answers)?),
         };
         let options = &self.shared.options;
+        let (wait, min_bytes) = self.pace.of(options.wait, options.min_bytes);
         let amount = Amount {
-            wait_ms: i32::try_from(options.wait.as_millis()).unwrap_or(i32::MAX),
-            min_bytes: options.min_bytes,
+            wait_ms: i32::try_from(wait.as_millis()).unwrap_or(i32::MAX),
+            min_bytes: min_bytes.min(max_bytes),
             max_bytes,
             partition_max_bytes: options.partition_max_bytes,
         };
@@ -114,7 +118,9 @@ impl<'a> Worker<'a> {
             return Err(LinkError::Nonsense(Fault::Silent(silent.partition)).into());
         }
         let rest = Duration::from_millis(u64::try_from(answer.throttle_ms).unwrap_or(0));
-        if answer.parts.iter().all(|part| part.records.is_empty()) {
+        let has_records = answer.parts.iter().any(|part| !part.records.is_empty());
+        self.pace.answered(has_records);
+        if !has_records {
             // Nothing comes for a while: others can use the memory.
             self.answers.clear();
             self.unpacked.clear();

@@ -12,6 +12,7 @@ mod contact;
 mod queue;
 mod state;
 mod leaders;
+mod pace;
 mod broker;
 #[cfg(test)]
 mod tests;

@@ -1,0 +1,112 @@
+//! How long a broker is to wait for more before it answers.
+//!
+//! Where senders write little and often, a broker that answers at once answers for every few records. What each answer costs, here
+//! and there, is then most of the cost. So it is asked to wait a moment for more. It answers as soon as there is [`WORTHWHILE`],
+//! so that nothing is slower where much comes.
+//!
+//! Where nothing comes within that moment it was asked in vain, and what comes next is asked for without it. It is tried again
+//! behind every answer, then behind every second, and so on: whoever is sent a record now and then is asked hardly more often.
+
+use std::time::Duration;
+
+/// The moment. Whoever reads is told so much later.
+const MOMENT: Duration = Duration::from_millis(5);
+
+/// Bytes that are worth an answer at once.
+const WORTHWHILE: i32 = 64 << 10;
+
+/// It is tried again behind so many answers at the latest.
+const PATIENCE_MAX: u32 = 64;
+
+/// Of one broker.
+#[derive(Debug)]
+pub(super) struct Pace {
+    /// It was asked to wait for more.
+    waits: bool,
+    /// It is asked to behind so many answers in a row that brought something.
+    patience: u32,
+    /// Since it was asked in vain.
+    answers: u32,
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        Self { waits: false, patience: 1, answers: 0 }
+    }
+}
+
+impl Pace {
+    /// An answer has come, with records or without.
+    pub(super) fn answered(&mut self, has_records: bool) {
+        match (self.waits, has_records) {
+            (true, true) => self.patience = (self.patience / 2).max(1),
+            (true, false) => {
+                self.patience = (self.patience * 2).min(PATIENCE_MAX);
+                (self.waits, self.answers) = (false, 0);
+            }
+            (false, true) => {
+                self.answers += 1;
+                self.waits = self.answers >= self.patience;
+            }
+            (false, false) => {}
+        }
+    }
+
+    /// How long the broker may wait, and for how many bytes, if it would wait so for these. Whoever has chosen another number of
+    /// bytes than one has chosen how long to wait as well.
+    pub(super) fn of(&self, wait: Duration, min_bytes: i32) -> (Duration, i32) {
+        if self.waits && min_bytes <= 1 && wait > MOMENT {
+            (MOMENT, WORTHWHILE)
+        } else {
+            (wait, min_bytes)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LONG: Duration = Duration::from_millis(500);
+
+    /// How many of so many answers come a moment late, and how many are empty, if records come every so many moments.
+    fn asked(answers: u32, moments: u32) -> (u32, u32) {
+        let (mut pace, mut late, mut empty, mut passed) = (Pace::default(), 0, 0, 0);
+        for _ in 0..answers {
+            let waits = pace.of(LONG, 1) == (MOMENT, WORTHWHILE);
+            let has_records = !waits || passed + 1 >= moments;
+            passed = if has_records { 0 } else { passed + 1 };
+            late += u32::from(waits);
+            empty += u32::from(!has_records);
+            pace.answered(has_records);
+        }
+        (late, empty)
+    }
+
+    #[test]
+    fn a_broker_waits_where_little_comes_often_and_hardly_where_it_comes_seldom() {
+        assert_eq!(asked(1_000, 1), (999, 0));
+        let (late, empty) = asked(1_000, 10);
+        assert!(late == empty && empty < 30, "{empty} answers in vain");
+    }
+
+    #[test]
+    fn where_nothing_comes_nobody_is_asked_more_often() {
+        let mut pace = Pace::default();
+        pace.answered(true);
+        pace.answered(false);
+        for _ in 0..100 {
+            assert_eq!(pace.of(LONG, 1), (LONG, 1));
+            pace.answered(false);
+        }
+    }
+
+    #[test]
+    fn what_was_chosen_is_obeyed() {
+        let mut pace = Pace::default();
+        pace.answered(true);
+        assert_eq!(pace.of(LONG, 1), (MOMENT, WORTHWHILE));
+        assert_eq!(pace.of(LONG, 4_096), (LONG, 4_096));
+        assert_eq!(pace.of(MOMENT / 2, 1), (MOMENT / 2, 1));
+    }
+}
