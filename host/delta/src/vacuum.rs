@@ -167,24 +167,32 @@ fn retention(log: &Contents, wish: Wish) -> Result<Duration, String> {
         return Err("has no log: nothing says which of its files are the table".to_owned());
     }
     let of_table = cleanup::tombstones(&log.state);
-    let days = |duration: Duration| duration.as_secs() as f64 / 86_400.0;
     match wish.retain {
         None => Ok(of_table),
         Some(wanted) if wanted < of_table && !wish.may_be_short => Err(format!(
-            "keeps files for {} days (`{}`), and {} days are less: readers of its older versions would fail; if there are \
-             none, say so with --force",
-            days(of_table),
+            "keeps files for {} (`{}`), and {} is less: readers of its older versions would fail; if there are none, say so \
+             with --force",
+            span(of_table),
             cleanup::TOMBSTONES_KEY,
-            days(wanted)
+            span(wanted)
         )),
         Some(wanted) if wanted > of_table => Err(format!(
-            "forgets after {} days which files were taken out of it, and {} days are more: change its property `{}`",
-            days(of_table),
-            days(wanted),
+            "forgets after {} which files were taken out of it, and {} is more: change its property `{}`",
+            span(of_table),
+            span(wanted),
             cleanup::TOMBSTONES_KEY
         )),
         Some(wanted) => Ok(wanted),
     }
+}
+
+/// As `--retain` takes it, in one unit.
+fn span(duration: Duration) -> String {
+    let seconds = duration.as_secs();
+    let units = [(86_400, "d"), (3_600, "h"), (60, "m"), (1, "s")];
+    let (length, unit) =
+        units.into_iter().find(|(length, _)| seconds % length == 0).unwrap_or((1, "s"));
+    format!("{}{unit}", seconds / length)
 }
 
 /// The last epoch whose files the log has.

@@ -18,7 +18,7 @@ use super::{
 /// The state of a pipeline was made with other settings than those of its file.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "the state of pipeline `{pipeline}` was made with other settings: {}; put them back, forget the state with `sluicegate reset`, or give the pipeline a new name",
+    "the state of pipeline `{pipeline}` was made with other settings: {}; put them back, forget the state with `sluicegate reset`, or give the pipeline a new name and its Delta tables new paths",
     changes.join("; ")
 )]
 pub struct StateConflict {

@@ -78,7 +78,7 @@ fn a_window_key_or_time_column_that_changed_is_refused_with_what_to_do() {
         .replace("ts = \"timestamp(s)\"", "ts = \"timestamp(ms)\"");
     let old = fingerprints(&read(&SALES).unwrap());
     let conflict = check_state(&read(&text).unwrap(), &old, true).unwrap_err();
-    expect!["the state of pipeline `sales` was made with other settings: event_time was `column ts at /ts (timestamp(s))` and is now `column ts at /ts (timestamp(ms))`; key was `store (string)` and is now `store (string), item (string)`; window was `tumbling 30s` and is now `tumbling 1m offset 10s`; put them back, forget the state with `sluicegate reset`, or give the pipeline a new name"].assert_eq(&conflict.to_string());
+    expect!["the state of pipeline `sales` was made with other settings: event_time was `column ts at /ts (timestamp(s))` and is now `column ts at /ts (timestamp(ms))`; key was `store (string)` and is now `store (string), item (string)`; window was `tumbling 30s` and is now `tumbling 1m offset 10s`; put them back, forget the state with `sluicegate reset`, or give the pipeline a new name and its Delta tables new paths"].assert_eq(&conflict.to_string());
 }
 
 /// A sum of prices does not go on as a sum of quantities. A filter may look at another column, like another filter.

@@ -245,12 +245,15 @@ fn in_words(shown: &Value, url: &str) -> String {
     };
     let size = |key: &str| HumanBytes(shown[key].as_u64().unwrap_or(0)).to_string();
     let mut text = format!(
-        "{}\n  place:      {url}\n  belongs to: {}\n  version:    {}, checkpoint {}\n  files:      {} of {}, {} of them \
+        "{}\n  place:      {url}\n  belongs to: {}\n  version:    {}, {}\n  files:      {} of {}, {} of them \
          smaller than 32 MiB\n  rows:       {}\n  removed:    {} files of {} wait for a vacuum\n",
         word("table"),
         word("belongs_to"),
         word("version"),
-        word("checkpoint"),
+        match &shown["checkpoint"] {
+            Value::Null => "no checkpoint yet".to_owned(),
+            version => format!("checkpoint {version}"),
+        },
         word("files"),
         size("bytes"),
         word("small_files"),

@@ -35,11 +35,11 @@ pub(super) struct LogLine {
     through: Option<u64>,
     /// The chain's newest.
     epoch: u64,
-    /// Rows on both sides, where files are not the same because the table was compacted.
+    /// Rows on both sides, where files are not the same: the table was compacted, or others add to it.
     rows: Option<RowsLine>,
 }
 
-/// Rows of a table that was compacted; null where they cannot be counted.
+/// Rows of a table that has other files; null where they cannot be counted.
 #[derive(Clone, Copy, Debug, Serialize)]
 struct RowsLine {
     log: Option<u64>,
@@ -49,9 +49,9 @@ struct RowsLine {
 impl RowsLine {
     fn in_words(self) -> String {
         match (self.log, self.chain) {
-            (Some(log), Some(chain)) => format!("; it was compacted: {log} rows, and {chain} in the chain"),
-            (Some(log), None) => format!("; it was compacted: {log} rows, not compared, for records of its first epochs are gone"),
-            (None, _) => "; it was compacted, and its rows cannot be counted: the log does not say those of each file".to_owned(),
+            (Some(log), Some(chain)) => format!("; it was compacted, or others add to it: {log} rows, and {chain} in the chain"),
+            (Some(log), None) => format!("; it was compacted, or others add to it: {log} rows, not compared, for records of its first epochs are gone"),
+            (None, _) => "; it was compacted, or others add to it, and its rows cannot be counted: the log does not say those of each file".to_owned(),
         }
     }
 }
