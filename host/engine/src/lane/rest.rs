@@ -20,9 +20,10 @@ impl Lane {
         Ok(self.intake.cut(blocks))
     }
 
-    /// Nobody sees before then what a turn makes, by the monotonic clock.
-    fn unseen_until(&self) -> Duration {
-        if self.desk.awaits_barrier() {
+    /// Nobody sees before then what a turn makes, by the monotonic clock. Of an epoch in flight the outcome is waited for: logs,
+    /// messages and answers follow it.
+    pub(super) fn unseen_until(&self) -> Duration {
+        if self.desk.awaits_barrier() || self.ledger.is_behind(&self.outputs) {
             return Duration::ZERO;
         }
         self.ledger.barrier_at().min(self.desk.unseen_until())

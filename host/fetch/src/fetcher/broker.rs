@@ -95,7 +95,8 @@ impl<'a> Worker<'a> {
         let (wait, min_bytes) = self.pace.of(options.wait, options.min_bytes);
         let amount = Amount {
             wait_ms: i32::try_from(wait.as_millis()).unwrap_or(i32::MAX),
-            min_bytes: min_bytes.min(max_bytes),
+            // A broker counts no more than it may send.
+            min_bytes: min_bytes.min(max_bytes).min(options.partition_max_bytes),
             max_bytes,
             partition_max_bytes: options.partition_max_bytes,
         };

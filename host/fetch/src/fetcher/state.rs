@@ -53,7 +53,7 @@ impl Shared {
         Self { options, state: Mutex::default(), changed, arrived, news }
     }
 
-    /// Wakes who reads, whatever has come.
+    /// Has who reads look whether there is enough, and tells the news.
     pub(super) fn tell(&self) {
         self.arrived.notify_all();
         (self.news)();

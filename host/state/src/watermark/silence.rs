@@ -26,14 +26,17 @@ pub fn look_every(max_out_of_orderness: Duration, idle_after: Option<Duration>) 
     tolerated.clamp(LOOK_EVERY_MIN, LOOK_EVERY_MAX)
 }
 
-/// The same while no partition brings anything. Then the watermark stands, and no partition is found too late. Only where
-/// silence counts it is looked at as often as ever.
+/// The same while no partition brings anything. The first record behind the silence moves the watermark before anybody looks, so a
+/// new partition has to be found within `max_out_of_orderness` even then. Where silence counts, it is looked at as often as ever.
 pub fn look_every_in_silence(
     max_out_of_orderness: Duration,
     idle_after: Option<Duration>,
 ) -> Duration {
-    let counts = idle_after.map(|_| look_every(max_out_of_orderness, idle_after));
-    counts.unwrap_or(LOOK_EVERY_MAX)
+    let often = look_every(max_out_of_orderness, idle_after);
+    match idle_after {
+        Some(_) => often,
+        None => (max_out_of_orderness / 2).clamp(often, LOOK_EVERY_MAX),
+    }
 }
 
 /// The silence of one partition.
@@ -116,7 +119,10 @@ mod tests {
         assert_eq!(every(0, 30), LOOK_EVERY_MIN);
         assert_eq!(every(3600, 3600), LOOK_EVERY_MAX);
         assert_eq!(look_every(5 * SECOND, None), Duration::from_millis(1250));
-        assert_eq!(look_every_in_silence(5 * SECOND, None), LOOK_EVERY_MAX);
+        assert_eq!(look_every_in_silence(5 * SECOND, None), Duration::from_millis(2_500));
+        assert_eq!(look_every_in_silence(SECOND, None), Duration::from_millis(500));
+        assert_eq!(look_every_in_silence(Duration::ZERO, None), LOOK_EVERY_MIN);
+        assert_eq!(look_every_in_silence(3600 * SECOND, None), LOOK_EVERY_MAX);
         let idle_after = Some(8 * SECOND);
         assert_eq!(look_every_in_silence(8 * SECOND, idle_after), SECOND);
     }

@@ -1,4 +1,5 @@
-//! How often changes are shown: as often as the listener in most haste wants them, and at once when one comes.
+//! How often changes are shown: as often as the listener in most haste wants them, and at once when one comes. How long little may be
+//! collected: until somebody sees what becomes of it.
 
 use super::*;
 
@@ -22,4 +23,26 @@ fn changes_are_shown_twice_a_second_unless_a_listener_is_in_haste() {
     drop(in_haste);
     assert!(!is_time_after(499, &mut lane));
     assert!(is_time_after(1, &mut lane));
+}
+
+#[test]
+fn little_is_collected_until_the_next_barrier_and_not_while_somebody_waits() {
+    let clock = Clock::manual(0);
+    clock.advance(Duration::from_secs(1));
+    let world = World::new(Kind::Sliding { size: 20, slide: 20 });
+    let events = (0..200).map(|index| Event { key: 0, at: index / 10, kind: 0 }).collect();
+    let (mut lane, _commands) =
+        world.open_at(Box::new(LogSource::new(&logs_of(&[events]), 1, 1)), 1, &clock);
+    let barrier = lane.ledger.barrier_at();
+    assert_eq!(lane.unseen_until(), barrier);
+    assert!(barrier > Duration::ZERO);
+    let listener = lane.desk.outside.live.subscribe();
+    assert_eq!(lane.unseen_until(), Duration::ZERO, "it was shown nothing yet");
+    drop(listener);
+    while !lane.ledger.committer.in_flight() {
+        assert_eq!(lane.unseen_until(), lane.ledger.barrier_at());
+        assert_eq!(lane.step().unwrap(), None);
+        clock.advance(Duration::from_secs(1));
+    }
+    assert_eq!(lane.unseen_until(), Duration::ZERO, "its outcome is waited for");
 }
