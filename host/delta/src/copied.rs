@@ -2,7 +2,8 @@
 //!
 //! A chain that was copied has the id of its original. Each would take what the other adds for its own, and delete the files
 //! of the other as left over. So a table names the place of its chain. A chain that lies elsewhere goes on with the table
-//! only if that place has no chain of this id any more: then it was moved.
+//! only if that place has no chain of this id any more: then it was moved. A copy on another machine under the same name is not
+//! seen.
 
 use super::claim::{self, WriterOfTable};
 use super::decide::Owner;
@@ -13,7 +14,7 @@ use super::state::LogState;
 use sluicegate_chain::inspect::{FirstObject, first_object};
 use sluicegate_chain::{ChainError, LaneStorage};
 use sluicegate_store::failure::StoreFailure;
-use sluicegate_store::{self as store, Location, StoreOptions};
+use sluicegate_store::{self as store, Backing, Location, StoreOptions};
 
 /// Refuses one of a lane's tables, by its id, to a copy of the chain that has it. Writes nothing.
 ///
@@ -61,9 +62,8 @@ async fn refuse_as(
         return Ok(());
     };
     match look(&place, storage, stores).await? {
-        // The same place by another name, for example `s3a` for `s3`.
-        Some(there) if there == here => Ok(()),
-        Some(there) if there.chain == chain => {
+        Some((there, backing)) if there == here && tells_objects_apart(&backing) => Ok(()),
+        Some((there, _)) if there.chain == chain => {
             let reason = words(&chain, &place, &owner.place);
             Err(LogError::Copied { url: table.url.clone(), reason })
         }
@@ -71,16 +71,23 @@ async fn refuse_as(
     }
 }
 
-/// The chain at another place. None if there is none, or if this host may not look there: then it is told.
+/// Whether objects that look the same are one. A copy of a file is another file. A bucket may be a replica, whose objects keep tag
+/// and time.
+fn tells_objects_apart(backing: &Backing) -> bool {
+    !matches!(backing, Backing::Server { .. })
+}
+
+/// The chain at another place, and what keeps it. None if there is none, or if this host may not look there. Then it is told, and
+/// so it is where that was a folder, perhaps of another machine.
 async fn look(
     place: &str,
     storage: &LaneStorage,
     stores: &StoreOptions,
-) -> Result<Option<FirstObject>, LogError> {
+) -> Result<Option<(FirstObject, Backing)>, LogError> {
     let untold = |why: &dyn std::fmt::Display| {
         tracing::warn!(
             pipeline = %storage.job, place,
-            "the chain has the id of one that was here and cannot be looked for: {why}; if it was copied, never start that one again"
+            "the chain of this id was in another place before: {why}; if it was copied and not moved, never start that one again"
         );
     };
     let there = match store::look(place, stores) {
@@ -95,7 +102,13 @@ async fn look(
             untold(&explanation);
             Ok(None)
         }
-        found => Ok(found?),
+        found => {
+            let (found, backing) = (found?, there.chain.backing);
+            if found.is_none() && backing == Backing::Directory {
+                untold(&"nothing is there on this machine");
+            }
+            Ok(found.map(|found| (found, backing)))
+        }
     }
 }
 
@@ -103,6 +116,6 @@ async fn look(
 pub(super) fn words(chain: &str, there: &str, here: &str) -> String {
     format!(
         "is written by the chain {chain} in {there}, and this one has the same id and is in {here}: one of them is a copy. To go on with that \
-         one, correct `checkpoint.path`. To go on with this one, stop whoever runs that one and delete it"
+         one, or if both are one place, write that one as `checkpoint.path`. To go on with this one, stop whoever runs that one, and delete it"
     )
 }
