@@ -1,6 +1,6 @@
 //! What earlier versions have written, byte by byte: it is read, gone on from, and written as it was.
 //!
-//! The files in `older` are recorded. Records of layouts 3 to 5 and the claim are those of real runs. The chain of layout 2 was
+//! The files in `older` are recorded. Records of layouts 3 to 7 and the claim are those of real runs. The chain of layout 2 was
 //! written by the types of the last version that wrote it (the parent of 39ab8278, `host/src/chain/record.rs`).
 
 use object_store::path::Path;
@@ -63,6 +63,30 @@ fn records_of_layouts_4_and_5_are_read_and_written_as_they_were() {
         let again = SlotBody::freeze(older.record.clone()).unwrap();
         assert_eq!(again.object().bytes(), bytes, "layout {layout}");
     }
+}
+
+/// States of several pieces, and a genesis behind a `reset`.
+#[test]
+fn records_of_layouts_6_and_7_are_read_and_written_as_they_were() {
+    let written: &[u8] = include_bytes!("older/layout_6.json");
+    let older = SlotBody::thaw(Epoch(3), written.into()).unwrap().record;
+    let pieces: Vec<bool> =
+        older.state.iter().flat_map(|it| &it.pieces).map(|it| it.delta).collect();
+    assert_eq!(
+        (older.v, &*pieces),
+        (6, &[false, true, true][..]),
+        "a base, and what changed since"
+    );
+    assert_eq!(SlotBody::freeze(older).unwrap().object().bytes(), written);
+
+    let written: &[u8] = include_bytes!("older/layout_7.json");
+    let older = SlotBody::thaw(Epoch::GENESIS, written.into()).unwrap().record;
+    assert_eq!((older.v, older.kind, older.apart), (7, RecordKind::Genesis, true));
+    assert_eq!(
+        (&*older.chain, &*older.earlier),
+        ("0950135f1fbb", &["e38b8a244673".to_owned()][..])
+    );
+    assert_eq!(SlotBody::freeze(older).unwrap().object().bytes(), written);
 }
 
 /// A newer version may tell more: hosts of both stand by for each other in a rolling update.
