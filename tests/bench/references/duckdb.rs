@@ -20,7 +20,7 @@ pub(crate) fn duckdb(
     if !python.exists() {
         return Ok(None);
     }
-    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/bench/references/duckdb.py");
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/bench/references/query_duckdb.py");
     let output = Command::new(&python)
         .args([Path::new(script), folder, results])
         .output()
