@@ -13,6 +13,7 @@ mod housekept;
 mod collecting;
 mod crashes;
 mod damage;
+mod days;
 mod lives;
 mod older;
 mod opening;
