@@ -104,19 +104,37 @@ impl LaneStore {
     }
 }
 
-/// Whether what lies `below` the lane's folder goes with a reset that saw these chains: what lies where the first chain has it, or in
-/// the folder of one of them (C23). Not the genesis, whose name says nothing: see [`has_seen`]. Pure.
-pub(super) fn goes_with(seen: &[String], below: &str) -> bool {
-    match paths::parse_of_chain(below) {
-        Some((chain, _)) => seen.iter().any(|it| it == chain),
-        None => below != paths::slot(Epoch::GENESIS),
-    }
+/// What a reset forgets, by the chains that it saw before it put its mark (C23). Made when the mark is there. Pure.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub(super) struct Forgets {
+    /// By their ids in names of data files, which are those of their folders.
+    seen: Vec<String>,
+    /// The chain that is there began before the mark, does not lie apart, and was not seen: where it lies nothing goes.
+    first_stays: bool,
+    /// It is one that was seen.
+    pub(super) genesis: bool,
 }
 
-/// Whether a reset that saw these chains, and has put its mark since, saw the one whose genesis is there: one that began behind
-/// the mark lies apart. Pure.
-pub(super) fn has_seen(seen: &[String], apart: Option<&str>) -> bool {
-    apart.is_none_or(|chain| seen.iter().any(|it| it == chain))
+impl Forgets {
+    /// `there` is the chain that is there now, by its id and whether it lies apart. One that begins later lies apart.
+    pub(super) fn of(seen: Vec<String>, there: Option<(&str, bool)>) -> Self {
+        let is_seen = there.is_none_or(|(chain, _)| seen.iter().any(|it| it == chain));
+        let first_stays = !is_seen && there.is_some_and(|(_, is_apart)| !is_apart);
+        Self { seen, first_stays, genesis: is_seen }
+    }
+
+    /// Whether a chain was seen.
+    pub(super) fn knows(&self, chain: &str) -> bool {
+        self.seen.iter().any(|it| it == chain)
+    }
+
+    /// Whether what lies `below` the lane's folder goes. Not the genesis, whose name is that of every chain's.
+    pub(super) fn takes(&self, below: &str) -> bool {
+        match paths::parse_of_chain(below) {
+            Some((chain, _)) => self.knows(chain),
+            None => !self.first_stays && below != paths::slot(Epoch::GENESIS),
+        }
+    }
 }
 
 /// Where something lies below the lane's folder that its chain names `below`. `apart` is the chain, if it lies apart. Pure.

@@ -178,7 +178,7 @@ use opener::open;
 pub use opener::{Opened, Opener, Survey};
 pub use outcome::{CommitOutcome, LostSlot};
 pub use presence::{PATIENCE_MIN, Presence, presence};
-pub use reset::{DataFiles, Footprint, footprint, forget};
+pub use reset::{DataFiles, Footprint, Seen, footprint, forget};
 pub use skip::{give_up_outbox, unsent};
 pub use stored::StoredPieces;
 

@@ -6,7 +6,7 @@ use object_store::ObjectMeta;
 use object_store::path::Path;
 
 use super::files::all_files;
-use super::home::{goes_with, has_seen};
+use super::home::Forgets;
 use super::own::{own_chains, readable};
 use super::paths::{self, LaneTag};
 use super::record::Epoch;
@@ -55,97 +55,139 @@ impl Footprint {
     }
 }
 
+/// What a lane has in the store, as it was seen at a moment. A reset forgets that, and nothing of a chain that began since.
+#[derive(Debug)]
+pub struct Seen(Objects);
+
+impl Seen {
+    /// Looks. Whoever asks somebody, or waits for a sign of life, does so behind it.
+    ///
+    /// # Errors
+    ///
+    /// [`ChainError::Store`].
+    pub async fn look(storage: &LaneStorage) -> Result<Self, ChainError> {
+        Ok(Self(Objects::list(storage).await?))
+    }
+
+    /// What [`Seen::forget`] would delete.
+    pub fn footprint(&self) -> Footprint {
+        self.0.footprint()
+    }
+
+    /// The lane's chains, by the id in names of data files: the one that is there, and those that were forgotten before.
+    pub fn chains(&self) -> &[String] {
+        &self.0.chains
+    }
+
+    /// Deletes the lane's chain, states and outboxes, and data files as told. Nobody may run the lane meanwhile: ask for its
+    /// [`presence`](super::presence) first. A lane that runs all the same finds its head gone before its next commit and
+    /// halts.
+    ///
+    /// First the mark, without which no chain begins beside data files that are kept (`mark`), and with which it lies apart (`home`). Then
+    /// the slots, from the genesis up (C22): until the newest is gone, an opening finds the chain damaged. It may sleep between any two
+    /// of these, and another chain may begin: of that nothing goes (C23).
+    /// Data files that are kept have another chain in their names than those of the lane's next life.
+    ///
+    /// # Errors
+    ///
+    /// [`ChainError::Store`]; some objects may be gone then, and calling it again deletes the rest.
+    pub async fn forget(
+        self,
+        storage: &LaneStorage,
+        data: DataFiles,
+    ) -> Result<Footprint, ChainError> {
+        let Self(objects) = self;
+        let mut forgotten = objects.footprint();
+        let (strangers, floors) = (objects.strangers(), objects.floors);
+        let store = LaneStore::new(&storage.chain, &storage.job, &storage.lane);
+        mark::put(&store, objects.chains.clone()).await?;
+        let forgets = delete_genesis(&store, objects.chains).await?;
+        delete_all(&store, &forgets, objects.slots).await?;
+        // Whoever runs the lane all the same may have committed meanwhile, once: before the next commit it misses its head.
+        let objects = Objects::list(storage).await?;
+        delete_all(&store, &forgets, objects.slots).await?;
+        delete_all(&store, &forgets, objects.states).await?;
+        delete_all(&store, &forgets, objects.outboxes).await?;
+        // Another chain's owner puts it again.
+        let failed = |error| ChainError::store("delete the chain", &store.folder, &error);
+        delete(&store.folder, vec![store.folder.path(paths::BEAT)]).await.map_err(failed)?;
+        // They lie in one folder. Of a chain that is damaged nothing else may tell which it was.
+        let since = objects.floors.into_iter().filter(|floor| is_floor_of(&forgets, floor));
+        delete_all(&store, &forgets, floors.into_iter().chain(since).collect()).await?;
+        let is_seen = |file: &Found| file.chain.as_ref().is_some_and(|it| forgets.knows(it));
+        for (location, files) in objects.data {
+            let is_to_go = |file: &Found| match data {
+                DataFiles::Keep => false,
+                DataFiles::DeleteOwn => is_seen(file),
+                DataFiles::DeleteAll => {
+                    file.chain.is_none() || is_seen(file) || file.is_of(&strangers)
+                }
+            };
+            let paths = files.into_iter().filter(is_to_go).map(|file| file.path).collect();
+            let failed = |error| ChainError::store("delete data files", &location, &error);
+            delete(&location, paths).await.map_err(failed)?;
+        }
+        if data == DataFiles::Keep {
+            (forgotten.data_files, forgotten.data_bytes) = (0, 0);
+        }
+        if data != DataFiles::DeleteAll {
+            (forgotten.other_files, forgotten.other_bytes) = (0, 0);
+        }
+        Ok(forgotten)
+    }
+}
+
 /// What [`forget`] would delete.
 ///
 /// # Errors
 ///
 /// [`ChainError::Store`].
 pub async fn footprint(storage: &LaneStorage) -> Result<Footprint, ChainError> {
-    Ok(Objects::list(storage).await?.footprint())
+    Ok(Seen::look(storage).await?.footprint())
 }
 
-/// Deletes the lane's chain, states and outboxes, and data files as told. Nobody may run the lane meanwhile: ask for its
-/// [`presence`](super::presence) first. A lane that runs all the same finds its head gone before its next commit and
-/// halts.
-///
-/// First the mark, without which no chain begins beside data files that are kept (`mark`), and with which it lies apart (`home`). Then the
-/// slots, from the genesis up (C22): until the newest is gone, an opening finds the chain damaged. It may sleep between any two
-/// of these, and another chain may begin: of that nothing goes (C23).
-/// Data files that are kept have another chain in their names than those of the lane's next life.
+/// Forgets what a lane has now: see [`Seen::forget`].
 ///
 /// # Errors
 ///
-/// [`ChainError::Store`]; some objects may be gone then, and calling it again deletes the rest.
+/// As that.
 pub async fn forget(storage: &LaneStorage, data: DataFiles) -> Result<Footprint, ChainError> {
-    let objects = Objects::list(storage).await?;
-    let mut forgotten = objects.footprint();
-    let (seen, strangers) = (objects.chains.clone(), objects.strangers());
-    let floors = objects.floors.clone();
-    let store = LaneStore::new(&storage.chain, &storage.job, &storage.lane);
-    mark::put(&store, objects.chains).await?;
-    delete_genesis(&store, &seen).await?;
-    delete_all(&store, &seen, objects.slots).await?;
-    // Whoever runs the lane all the same may have committed meanwhile, once: before the next commit it misses its head.
-    let objects = Objects::list(storage).await?;
-    delete_all(&store, &seen, objects.slots).await?;
-    delete_all(&store, &seen, objects.states).await?;
-    delete_all(&store, &seen, objects.outboxes).await?;
-    let failed = |error| ChainError::store("delete the chain", &store.folder, &error);
-    delete(&store.folder, vec![store.folder.path(paths::BEAT)]).await.map_err(failed)?;
-    // They lie in one folder. Of a chain that is damaged nothing else may tell which it was.
-    let since = objects.floors.into_iter().filter(|floor| is_floor_of(&seen, floor));
-    delete_all(&store, &seen, floors.into_iter().chain(since).collect()).await?;
-    for (location, files) in objects.data {
-        let is_to_go = |file: &Found| match data {
-            DataFiles::Keep => false,
-            DataFiles::DeleteOwn => file.is_of(&seen),
-            DataFiles::DeleteAll => {
-                file.chain.is_none() || file.is_of(&seen) || file.is_of(&strangers)
-            }
-        };
-        let paths = files.into_iter().filter(is_to_go).map(|file| file.path).collect();
-        let failed = |error| ChainError::store("delete data files", &location, &error);
-        delete(&location, paths).await.map_err(failed)?;
-    }
-    if data == DataFiles::Keep {
-        (forgotten.data_files, forgotten.data_bytes) = (0, 0);
-    }
-    if data != DataFiles::DeleteAll {
-        (forgotten.other_files, forgotten.other_bytes) = (0, 0);
-    }
-    Ok(forgotten)
+    Seen::look(storage).await?.forget(storage, data).await
 }
 
 /// Deletes the genesis of a chain that was seen. Its name is that of every genesis, and a store cannot be told to delete certain bytes.
-/// So it is looked at just before.
-async fn delete_genesis(store: &LaneStore, seen: &[String]) -> Result<(), ChainError> {
+/// So it is looked at just before. What else goes.
+async fn delete_genesis(store: &LaneStore, seen: Vec<String>) -> Result<Forgets, ChainError> {
     // One that cannot be read is damage, which a reset is for.
     let genesis = readable(store.genesis().await)?.flatten();
-    if has_seen(seen, genesis.as_ref().and_then(|genesis| genesis.apart.as_deref())) {
+    let there = genesis.as_ref().map(|it| (&*it.files_id, it.apart.is_some()));
+    let forgets = Forgets::of(seen, there);
+    if forgets.genesis {
         let failed = |error| ChainError::store("delete the chain", &store.folder, &error);
         let genesis = store.folder.path(&paths::slot(Epoch::GENESIS));
         delete(&store.folder, vec![genesis]).await.map_err(failed)?;
     }
-    Ok(())
+    Ok(forgets)
 }
 
-fn is_floor_of(seen: &[String], floor: &ObjectMeta) -> bool {
+fn is_floor_of(forgets: &Forgets, floor: &ObjectMeta) -> bool {
     let chain = floor.location.filename().and_then(paths::parse_floor);
-    chain.is_some_and(|(chain, _)| seen.iter().any(|it| it == chain))
+    chain.is_some_and(|(chain, _)| forgets.knows(chain))
 }
 
-/// Deletes what goes with chains that were seen.
+/// Deletes what of these goes.
 async fn delete_all(
     store: &LaneStore,
-    seen: &[String],
+    forgets: &Forgets,
     objects: Vec<ObjectMeta>,
 ) -> Result<(), ChainError> {
     let paths = objects.into_iter().map(|object| object.location);
-    let gone = paths.filter(|path| goes_with(seen, &store.folder.below(path)));
+    let gone = paths.filter(|path| forgets.takes(&store.folder.below(path)));
     let failed = |error| ChainError::store("delete the chain", &store.folder, &error);
     delete(&store.folder, gone.collect()).await.map_err(failed)
 }
 
+#[derive(Debug)]
 struct Objects {
     /// Ascending.
     slots: Vec<ObjectMeta>,
@@ -158,6 +200,7 @@ struct Objects {
 }
 
 /// A data file with the lane's name.
+#[derive(Debug)]
 struct Found {
     path: Path,
     bytes: u64,

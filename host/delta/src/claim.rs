@@ -246,16 +246,25 @@ pub async fn find_to_delete(
     Ok(found)
 }
 
-/// Lets the next chain of this pipeline that wants it take one of the lane's tables, by its id.
+/// Lets the next chain of this pipeline that wants it take one of the lane's tables, by its id, as long as the chain that has it is one
+/// of `these`: another may have taken it while the one who asks slept.
 ///
 /// # Errors
 ///
 /// As [`find`].
-pub async fn release(storage: &LaneStorage, table: &str, clock: &Clock) -> Result<(), LogError> {
+pub async fn release(
+    storage: &LaneStorage,
+    table: &str,
+    these: impl Fn(&str) -> bool,
+    clock: &Clock,
+) -> Result<(), LogError> {
     let (log, owner) =
         (Log { table: storage.tables[table].clone() }, Owner::new(storage, table, ""));
     let mut state = log.load(|_, _| {}).await?;
     while let Some(commit) = give_up(&state, &owner, clock.wall_micros() / 1_000) {
+        if !writer(&state).is_some_and(&these) {
+            break;
+        }
         if log.put(&commit).await? {
             break;
         }

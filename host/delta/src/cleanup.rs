@@ -7,6 +7,7 @@ use object_store::path::Path;
 use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt};
 
 use super::checkpoint;
+use super::claim::writer;
 use super::contents::of_log;
 use super::decide::check_protocol;
 use super::log::{LastCheckpoint, Log};
@@ -142,14 +143,21 @@ fn interval(text: &str) -> Option<Duration> {
     Some(Duration::from_secs(count.parse::<u64>().ok()?.checked_mul(seconds)?))
 }
 
-/// Deletes the log of a table, whoever wrote it, and the files that compaction made: the table is no Delta table any more.
-/// Files of chains stay.
+/// Deletes the log of a table, and the files that compaction made: the table is no Delta table any more. Files of chains stay. So does a
+/// table that a chain has which is none of `these`: it may have begun while the one who asks slept. That is looked at just before, because a
+/// store cannot be told to delete certain bytes.
 ///
 /// # Errors
 ///
-/// [`LogError::Store`].
-pub async fn forget(table: &Location) -> Result<(), LogError> {
+/// [`LogError::Store`]; [`LogError::Refused`] if the log cannot be read.
+pub async fn forget(table: &Location, these: impl Fn(&str) -> bool) -> Result<(), LogError> {
     let log = Log { table: table.clone() };
+    // Their names are used once: those that are listed here are of the log that is there, or of one before.
+    let compacted = compacted(table).await?;
+    let state = log.load(|_, _| {}).await?;
+    if writer(&state).is_some_and(|chain| !these(chain)) {
+        return Ok(());
+    }
     let failed = |error| LogError::store("delete the table's log", table, &error);
     // Without its first commits and with a checkpoint a log is still one: the newest go first.
     let objects: Vec<ObjectMeta> =
@@ -159,7 +167,7 @@ pub async fn forget(table: &Location) -> Result<(), LogError> {
     paths.reverse();
     delete(table, paths).await.map_err(failed)?;
     let failed = |error| LogError::store("delete the table's files", table, &error);
-    delete(table, compacted(table).await?).await.map_err(failed)
+    delete(table, compacted).await.map_err(failed)
 }
 
 /// Files of the table that hold the rows of others, in whatever folder.

@@ -244,6 +244,35 @@ fn a_reset_that_sleeps_before_its_last_look_forgets_nothing_of_the_next_chain() 
     }
 }
 
+/// It looks, asks somebody, and waits for a sign of life: for a minute, or for a night.
+#[test]
+fn a_reset_forgets_what_it_saw_before_it_asked_and_nothing_of_the_next_chain() {
+    for data in [DataFiles::Keep, DataFiles::DeleteOwn, DataFiles::DeleteAll] {
+        let (runtime, storage) = new_lane();
+        assert_eq!(live(&runtime, &storage, 3), Ended::Done);
+        let seen = runtime.block_on(Seen::look(&storage)).unwrap();
+        reset_and_begin(&runtime, &storage, 5);
+        runtime.block_on(seen.forget(&storage, data)).unwrap();
+        assert_each_number_once(&runtime, &storage, 5, "it was forgotten in part");
+        assert_eq!(live(&runtime, &storage, 8), Ended::Done);
+        assert_each_number_once(&runtime, &storage, 8, "it goes on");
+    }
+}
+
+/// It does not lie apart.
+#[test]
+fn a_first_chain_that_a_reset_has_not_seen_stays() {
+    for data in [DataFiles::Keep, DataFiles::DeleteOwn, DataFiles::DeleteAll] {
+        let (runtime, storage) = new_lane();
+        let seen = runtime.block_on(Seen::look(&storage)).unwrap();
+        assert_eq!(live(&runtime, &storage, 3), Ended::Done);
+        runtime.block_on(seen.forget(&storage, data)).unwrap();
+        assert_each_number_once(&runtime, &storage, 3, "it was forgotten in part");
+        assert_eq!(live(&runtime, &storage, 5), Ended::Done);
+        assert_each_number_once(&runtime, &storage, 5, "it goes on");
+    }
+}
+
 /// Its mark lands when another has done all, and a chain has begun.
 #[test]
 fn a_reset_that_sleeps_before_it_deletes_anything_forgets_nothing_of_the_next_chain() {

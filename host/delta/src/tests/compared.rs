@@ -142,7 +142,7 @@ fn begun_again() -> Lane {
     let before = lane();
     before.runtime.block_on(async {
         let clock = Clock::manual(5_000_000);
-        release(&before.storage, "numbers", &clock).await.unwrap();
+        release(&before.storage, "numbers", |_| true, &clock).await.unwrap();
         forget(&before.storage, DataFiles::Keep).await.unwrap();
     });
     let mut lane = Lane::at(&before.store, "chain");

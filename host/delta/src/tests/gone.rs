@@ -20,7 +20,7 @@ fn a_table_that_gets_a_log_brings_the_files_that_its_chain_has_written() {
     catch_up(&lane, &mut open(&lane, &["n"]).unwrap()).unwrap();
     assert_eq!(files(&lane), 3);
     // And again, if its log is deleted by hand.
-    lane.runtime.block_on(forget(lane.table())).unwrap();
+    lane.runtime.block_on(forget(lane.table(), |_| true)).unwrap();
     catch_up(&lane, &mut open(&lane, &["n"]).unwrap()).unwrap();
     assert_eq!(files(&lane), 3);
 }
@@ -79,7 +79,7 @@ fn a_log_that_is_deleted_under_its_writer_is_missed_before_the_next_commit() {
     let mut lane = lane();
     let mut log = open(&lane, &["n"]).unwrap();
     catch_up(&lane, &mut log).unwrap();
-    lane.runtime.block_on(forget(lane.table())).unwrap();
+    lane.runtime.block_on(forget(lane.table(), |_| true)).unwrap();
     lane.commit(1, &["n"]);
     let said = catch_up(&lane, &mut log).unwrap_err().to_string();
     assert!(said.contains("has lost its log: version 1 is gone"), "{said}");

@@ -85,10 +85,24 @@ fn a_chain_that_was_put_back_to_an_older_copy_is_noticed() {
     assert!(said.contains("has epoch 2 of this chain, whose newest is 1"), "{said}");
 }
 
+/// It has taken the table while whoever resets slept.
+#[test]
+fn the_table_of_a_chain_that_was_not_seen_is_neither_released_nor_forgotten() {
+    let mut lane = lane();
+    lane.commit(1, &["n"]);
+    catch_up(&lane, &mut open(&lane, &["n"]).unwrap()).unwrap();
+    let writer = || lane.runtime.block_on(claim::find(&lane.storage, "numbers")).unwrap();
+    let (before, clock) = (writer(), Clock::manual(0));
+    assert!(before.is_some());
+    lane.runtime.block_on(claim::release(&lane.storage, "numbers", |_| false, &clock)).unwrap();
+    lane.runtime.block_on(forget(lane.table(), |_| false)).unwrap();
+    assert_eq!(writer(), before);
+}
+
 #[test]
 fn a_log_that_is_forgotten_leaves_no_table() {
     let lane = lane();
-    lane.runtime.block_on(forget(lane.table())).unwrap();
+    lane.runtime.block_on(forget(lane.table(), |_| true)).unwrap();
     let table = lane.runtime.block_on(contents(lane.table())).unwrap();
     assert_eq!((table.state.version, table.files.len()), (None, 0));
     assert!(lane.runtime.block_on(lane.table().store.list(None).count()) > 1, "the files stay");

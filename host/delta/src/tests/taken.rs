@@ -53,7 +53,12 @@ impl Rivals {
     /// As `reset` of one of them does.
     fn release(&self, who: usize) -> Result<(), LogError> {
         let lane = &self.lanes[who];
-        lane.runtime.block_on(release(&lane.storage, "numbers", &Clock::manual(5_000_000)))
+        lane.runtime.block_on(release(
+            &lane.storage,
+            "numbers",
+            |_| true,
+            &Clock::manual(5_000_000),
+        ))
     }
 
     fn writer(&self) -> Option<String> {

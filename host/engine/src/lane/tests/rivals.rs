@@ -85,7 +85,7 @@ fn a_table_whose_chain_is_gone_is_taken_when_it_was_released() {
         "{said}"
     );
     let storage = world.storage();
-    world.runtime.block_on(release(&storage, "rows", &Clock::system())).unwrap();
+    world.runtime.block_on(release(&storage, "rows", |_| true, &Clock::system())).unwrap();
     drop(open_in(&world, storage, 0).unwrap());
 }
 

@@ -77,14 +77,18 @@ impl<'s> Logged<'s> {
     }
 
     /// The logs go before the files: without its log a table is gone as a whole. Where data are kept, the next chain may have
-    /// the table, also one that knows nothing of this.
-    pub(super) async fn forget(&self) -> anyhow::Result<()> {
+    /// the table, also one that knows nothing of this. A chain that was not there when it was looked for, and is none of the lane's that were
+    /// `seen`, keeps its table: it has begun since.
+    pub(super) async fn forget(&self, seen: &[String]) -> anyhow::Result<()> {
         let clock = Clock::system();
         for id in &self.ids {
+            let had = self.writers.get(id).map(|writer| &*writer.chain);
+            let these = |chain: &str| had == Some(chain) || seen.iter().any(|it| it == chain);
             match self.data {
-                DataFiles::DeleteAll => sluicegate_delta::forget(&self.storage.tables[id]).await?,
-                // Also one that was taken since it was looked for.
-                _ => match claim::release(self.storage, id, &clock).await {
+                DataFiles::DeleteAll => {
+                    sluicegate_delta::forget(&self.storage.tables[id], these).await?;
+                }
+                _ => match claim::release(self.storage, id, these, &clock).await {
                     Ok(()) | Err(LogError::Refused { .. }) => {}
                     Err(error) => return Err(error.into()),
                 },

@@ -14,8 +14,8 @@ use crate::program::lane_storage;
 use crate::stderr::say;
 use sluicegate_chain::record::OutboxRef;
 use sluicegate_chain::{
-    DataFiles, Footprint, LaneStorage, PATIENCE_MIN, Presence, footprint, forget, give_up_outbox,
-    presence, unsent,
+    DataFiles, Footprint, LaneStorage, PATIENCE_MIN, Presence, Seen, give_up_outbox, presence,
+    unsent,
 };
 use sluicegate_pipeline as config;
 use sluicegate_pipeline::Pipeline;
@@ -83,7 +83,9 @@ pub fn run(args: &ResetArgs) -> anyhow::Result<ExitCode> {
         return give_up(args, &pipeline, &storage, &runtime);
     }
     let logged = runtime.block_on(Logged::find(&pipeline, &storage, args.data_files()))?;
-    let found = runtime.block_on(footprint(&storage))?;
+    // Before anything is waited for: whatever begins from here on stays.
+    let seen = runtime.block_on(Seen::look(&storage))?;
+    let found = seen.footprint();
     if !args.json {
         print(&description(&pipeline, &storage, &found, &logged, args.data_files()))?;
     }
@@ -95,8 +97,8 @@ pub fn run(args: &ResetArgs) -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::from(REFUSED));
     }
     runtime.block_on(refuse_if_it_runs(&pipeline, &storage))?;
-    runtime.block_on(logged.forget())?;
-    let forgotten = runtime.block_on(forget(&storage, args.data_files()))?;
+    runtime.block_on(logged.forget(seen.chains()))?;
+    let forgotten = runtime.block_on(seen.forget(&storage, args.data_files()))?;
     finish(args, &forgotten, true)
 }
 
