@@ -98,4 +98,7 @@ pub struct Sign {
     /// Whether an epoch was committed in this term. None: an earlier version, which does not say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub has_committed: Option<bool>,
+    /// The lane is open, and has read nothing in this term: there is nothing to commit.
+    #[serde(default)]
+    pub idle: bool,
 }

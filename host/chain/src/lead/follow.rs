@@ -138,8 +138,14 @@ mod tests {
             file: None,
             at: EventTime(0),
         };
-        let sign =
-            Sign { nonce: "n".to_owned(), count, released, ending: false, has_committed: None };
+        let sign = Sign {
+            nonce: "n".to_owned(),
+            count,
+            released,
+            ending: false,
+            has_committed: None,
+            idle: false,
+        };
         Some(Seen { claim, sign: (count > 0).then_some(sign) })
     }
 

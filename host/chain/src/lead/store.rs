@@ -84,20 +84,24 @@ impl LeadStore {
         })
     }
 
-    /// The leaders that have fallen in a row, up to that of the newest term, each process once, newest first. Two small reads for each.
+    /// The leaders that have fallen in a row, up to that of the newest term, each process once, newest first. Two small reads for each,
+    /// and no more of them than terms are kept. What cannot be read ends the row: nobody waits because of it.
     ///
     /// # Errors
     ///
-    /// As [`LeadStore::look`].
+    /// The store did not answer.
     pub async fn fallen(&self, newest: &Claim) -> Result<Vec<Claim>, ChainError> {
         let (mut fallen, mut next) = (Vec::new(), Some(newest.clone()));
-        while let Some(claim) = next {
-            if !has_fallen(self.sign(&claim).await?.as_ref()) {
+        while let Some(claim) = next.filter(|_| fallen.len() as u64 <= TERMS_KEPT) {
+            if !has_fallen(&claim, self.sign(&claim).await?.as_ref()) {
                 break;
             }
             let before = LeadTerm(claim.term.0.saturating_sub(1));
             fallen.push(claim);
-            next = self.claim(before).await?;
+            next = match self.claim(before).await {
+                Err(ChainError::Unreadable { .. }) => None,
+                claim => claim?,
+            };
         }
         Ok(by_process(fallen))
     }
@@ -126,7 +130,8 @@ impl LeadStore {
     pub async fn withdraw(&self, claim: &Claim, limit: Duration) {
         if let Ok(Attempt::Won) = tokio::time::timeout(limit, self.try_win(claim)).await {
             let (nonce, ending) = (claim.nonce.clone(), false);
-            let sign = Sign { nonce, count: 1, released: true, ending, has_committed: None };
+            let sign =
+                Sign { nonce, count: 1, released: true, ending, has_committed: None, idle: false };
             if let Err(error) = self.put_sign(claim.term, &sign, limit).await {
                 tracing::debug!("{error}");
             }

@@ -26,7 +26,7 @@ use sluicegate_runtime::Runtime;
 
 pub(crate) use applicant::Applicant;
 pub(crate) use elder::Elder;
-pub(crate) use keeper::{Keeper, Work};
+pub(crate) use keeper::{Done, Keeper, Work};
 pub use process::{Processes, SeesProcesses};
 pub use take_over::{TakeOver, TakeOverKind, TookOver};
 

@@ -27,7 +27,7 @@ impl Fallen {
         let left = self.until?.checked_sub(now).filter(|left| !left.is_zero())?;
         let dead: Vec<String> = self.instances.iter().map(|it| format!("`{it}`")).collect();
         Some(format!(
-            "the last {} leaders died one after the other and had committed nothing: {}; what they read or hold most likely kills \
+            "the last {} leaders died one after the other and showed no commit: {}; what they read or hold most likely kills \
              the process, so the next attempt is in {} s; find in their logs how they ended: without memory give them more, after an \
              abort or a stack overflow tell us, and `sluicegate positions` moves behind a record",
             dead.len(),

@@ -8,7 +8,9 @@ use super::fallen::Fallen;
 use super::following::{Following, follow_on};
 use super::{LaneParts, OpenError};
 use crate::lane::Outside;
-use crate::lead::{Applicant, Elder, Keeper, Lead, SETTLE_LIMIT, TakeOver, TakeOverKind, Work};
+use crate::lead::{
+    Applicant, Done, Elder, Keeper, Lead, SETTLE_LIMIT, TakeOver, TakeOverKind, Work,
+};
 use sluicegate_chain::beat::look;
 use sluicegate_chain::lead::Timing;
 use sluicegate_chain::lead::claim::{Claim, FileMark, LeadTerm};
@@ -255,7 +257,8 @@ impl Candidate<'_> {
             call_deadline: self.parts.config.limits.call_deadline,
             asked: self.outside.stop.clone(),
             metrics: Arc::clone(&self.outside.metrics),
-            committed_before: self.outside.metrics.last_commit_micros.get(),
+            before: Done::of(&self.outside.metrics),
+            told: false,
             applicant,
             claim: claim.clone(),
             hold,

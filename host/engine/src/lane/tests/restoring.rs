@@ -7,7 +7,7 @@ use super::relaid::{self, relaid};
 use super::*;
 use crate::lane::logic::migrate::migrate;
 use crate::lead::{Processes, Role, SeesProcesses, Standing};
-use sluicegate_chain::lead::claim::{Claim, LeadTerm, ProcessMark, Sign};
+use sluicegate_chain::lead::claim::{Claim, FileMark, LeadTerm, ProcessMark, Sign};
 use sluicegate_chain::lead::store::{Attempt, LeadStore};
 use sluicegate_connect::outbox::{Deliveries, OutboxError};
 use sluicegate_connect::source::{PartitionProgress, RecordBlock, SourceError};
@@ -157,6 +157,19 @@ fn begun(storage: impl Fn(&World) -> LaneStorage) -> (World, LaneStorage) {
     (world, storage)
 }
 
+/// Another instance wins the second term, and the first has heard of it.
+fn overtaking(world: &World, lead: &Lead) -> impl Fn() + Send + Sync + use<> {
+    let (store, lead) = (LeadStore::new(&world.storage()), lead.clone());
+    let runtime = world.runtime.handle().clone();
+    move || {
+        let won = runtime.block_on(store.try_win(&claim(LeadTerm(2))));
+        assert!(matches!(won, Attempt::Won), "{won:?}");
+        while !matches!(lead.standing(), Standing::Lost(_)) {
+            runtime.block_on(async { tokio::time::sleep(TICK).await });
+        }
+    }
+}
+
 /// It would fence the one that works, which would open as long in its turn.
 #[test]
 fn whoever_was_overtaken_while_it_opened_leaves_the_lane_alone() {
@@ -169,17 +182,7 @@ fn whoever_was_overtaken_while_it_opened_leaves_the_lane_alone() {
     };
     let before = objects();
     let lead = Lead::new(Clock::system());
-    let overtaken = {
-        let (store, runtime) = (LeadStore::new(&storage), world.runtime.handle().clone());
-        let lead = lead.clone();
-        move || {
-            let won = runtime.block_on(store.try_win(&claim(LeadTerm(2))));
-            assert!(matches!(won, Attempt::Won), "{won:?}");
-            while !matches!(lead.standing(), Standing::Lost(_)) {
-                runtime.block_on(async { tokio::time::sleep(TICK).await });
-            }
-        }
-    };
+    let overtaken = overtaking(&world, &lead);
     let parts = parts_in(&world, storage, Arc::new(Happening(Arc::new(overtaken))));
     let (outside, _commands) = world.outside(world.metrics(), &parts.clock);
     match open(&parts, &Outside { lead, ..outside }) {
@@ -188,6 +191,25 @@ fn whoever_was_overtaken_while_it_opened_leaves_the_lane_alone() {
         Ok(_) => panic!("it goes on beside the one that leads"),
     }
     assert_eq!(objects(), before, "nothing was put or deleted");
+}
+
+/// It has begun the chain, and the source is told where to read. Another one leads by then.
+#[test]
+fn whoever_was_overtaken_while_it_began_a_chain_takes_no_table() {
+    let mut config = Pipeline::clone(&World::of(&[HEAD, TABLE].concat(), None).config);
+    let beat = Duration::from_millis(20);
+    config.leadership = LeadershipConfig { ttl: MINUTE, beat, margin: Duration::ZERO };
+    let world = World::of_config(config);
+    let lead = Lead::new(Clock::system());
+    let overtaken = overtaking(&world, &lead);
+    let parts = parts_in(&world, world.storage(), Arc::new(Happening(Arc::new(overtaken))));
+    let (outside, _commands) = world.outside(world.metrics(), &parts.clock);
+    let opened = open(&parts, &Outside { lead, ..outside });
+    assert!(matches!(opened, Err(OpenError::SteppedDown(_))), "{:?}", opened.err());
+    let listed = world.store.list(None).map_ok(|meta| meta.location).try_collect();
+    let all: Vec<Path> = world.runtime.block_on(listed).unwrap();
+    assert!(all.iter().any(|path| path.as_ref().contains("/lanes/0/chain/")), "it has begun");
+    assert!(all.iter().all(|path| !path.as_ref().contains("_delta_log")), "{all:?}");
 }
 
 /// However long the store takes for what is read ahead: here it never answers.
@@ -217,8 +239,14 @@ fn whoever_stands_by_sees_the_leader_end_while_it_follows() {
             tables.set(Gate::Shut);
             tables.has_waited().await;
             let nonce = leader.nonce.clone();
-            let ended =
-                Sign { nonce, count: 1, released: true, ending: false, has_committed: None };
+            let ended = Sign {
+                nonce,
+                count: 1,
+                released: true,
+                ending: false,
+                has_committed: None,
+                idle: false,
+            };
             store.put_sign(LeadTerm::FIRST, &ended, MINUTE).await.unwrap();
             let leads = || outside.lead.view().role == Role::Leader;
             let seen = tokio::time::timeout(Duration::from_secs(10), until(&leads)).await;
@@ -256,7 +284,9 @@ fn whoever_is_to_lead_behind_three_that_died_without_a_commit_waits_and_says_why
             pid: 1,
             began: term,
         };
-        let dead = Claim { instance, process: Some(process), ..claim(LeadTerm(term)) };
+        let (version, sections) = (env!("CARGO_PKG_VERSION").to_owned(), BTreeMap::new());
+        let file = Some(FileMark { version, sections });
+        let dead = Claim { instance, process: Some(process), file, ..claim(LeadTerm(term)) };
         let won = world.runtime.block_on(store.try_win(&dead));
         assert!(matches!(won, Attempt::Won), "{won:?}");
     }

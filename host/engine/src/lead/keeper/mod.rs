@@ -26,6 +26,9 @@ use sluicegate_store::once::settled;
 /// that another one may. Turns and openings show themselves more often.
 const HANGS_AFTER: Duration = Duration::from_secs(60);
 
+/// A call of a plugin has at least a quarter of a core: its deadline is one of CPU time.
+const CALL_WALL_TIME: u32 = 4;
+
 /// How long the keeper waits after a request that failed.
 const AGAIN_AFTER: Duration = Duration::from_millis(500);
 
@@ -87,11 +90,35 @@ pub(crate) struct Work {
     /// Heard before the lane has committed for the last time.
     pub(crate) asked: Stop,
     pub(crate) metrics: Arc<LaneMetrics>,
-    /// When the instance had committed last before it won, wall time in µs since 1970; 0: it had not.
-    pub(crate) committed_before: u64,
+    /// What the instance had done before it won.
+    pub(crate) before: Done,
+    /// Others know that an epoch was committed in this term.
+    pub(crate) told: bool,
     pub(crate) applicant: Applicant,
     pub(crate) claim: Claim,
     pub(crate) hold: Hold,
+}
+
+/// What an instance has done since it was started.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Done {
+    /// When it committed last, wall time in µs since 1970; 0: it has not.
+    committed: u64,
+    openings: u64,
+    /// Records.
+    read: u64,
+}
+
+impl Done {
+    /// By now.
+    pub(crate) fn of(metrics: &LaneMetrics) -> Self {
+        let LaneMetrics { last_commit_micros, openings, records, .. } = metrics;
+        Self {
+            committed: last_commit_micros.get(),
+            openings: openings.get(),
+            read: records.read.get(),
+        }
+    }
 }
 
 /// How a round ended.
@@ -118,7 +145,7 @@ impl Work {
 
     async fn keep(mut self, stop: CancellationToken) {
         while stop.run_until_cancelled(self.wait()).await.is_some() {
-            if self.pulse.silence() >= HANGS_AFTER + self.call_deadline {
+            if self.pulse.silence() >= HANGS_AFTER + self.call_deadline * CALL_WALL_TIME {
                 tokio::time::sleep(AGAIN_AFTER).await;
                 continue;
             }
@@ -145,9 +172,22 @@ impl Work {
         }
     }
 
-    /// Until the next sign is due, which it is as soon as the instance is asked to end.
+    /// When the next sign is due: at once where others do not know yet that an epoch was committed. They would take a leader that dies
+    /// for one that what it read has killed.
+    fn due(&self) -> Duration {
+        match self.has_committed() && !self.told {
+            true => Duration::ZERO,
+            false => self.hold.next_beat(),
+        }
+    }
+
+    fn has_committed(&self) -> bool {
+        self.metrics.last_commit_micros.get() != self.before.committed
+    }
+
+    /// Until the next sign is due, which it is as soon as the instance is asked to end. A commit is seen within a second.
     async fn wait(&mut self) {
-        let due = self.hold.next_beat().saturating_sub(self.clock.with_suspend());
+        let due = self.due().saturating_sub(self.clock.with_suspend());
         // A machine that was suspended wakes to see at once that it is late.
         let due = tokio::time::sleep(due.clamp(Duration::from_millis(10), Duration::from_secs(1)));
         let asked = self.asked.clone();
@@ -162,7 +202,7 @@ impl Work {
         if !self.hold.is_valid(began) {
             return Round::Lapsed;
         }
-        if began < self.hold.next_beat() {
+        if began < self.due() {
             return Round::Kept;
         }
         let next = self.store.claim(self.claim.term.next());
@@ -178,10 +218,13 @@ impl Work {
         let began = self.clock.with_suspend();
         let sign = self.sign(false);
         match self.store.put_sign(self.claim.term, &sign, self.timing.beat).await {
-            Ok(()) => match self.hold.taken(began, self.clock.with_suspend()) {
-                Kept::Extended => Round::Kept,
-                Kept::Lapsed => Round::Lapsed,
-            },
+            Ok(()) => {
+                self.told |= sign.has_committed == Some(true);
+                match self.hold.taken(began, self.clock.with_suspend()) {
+                    Kept::Extended => Round::Kept,
+                    Kept::Lapsed => Round::Lapsed,
+                }
+            }
             Err(error) => {
                 tracing::debug!("{error}");
                 Round::Failed
@@ -203,7 +246,7 @@ impl Work {
                     self.hold = Hold::begin(&self.timing, began);
                     self.lead.while_kept(stop, |lead| lead.renewed(&claim));
                     self.claim = claim;
-                    self.committed_before = self.metrics.last_commit_micros.get();
+                    (self.before, self.told) = (Done::of(&self.metrics), false);
                     return Round::Kept;
                 }
                 Some(Attempt::Lost) => {
@@ -228,9 +271,10 @@ impl Work {
 
     fn sign(&mut self, released: bool) -> Sign {
         let (nonce, ending) = (self.claim.nonce.clone(), self.hold.is_ending());
-        let committed = self.metrics.last_commit_micros.get();
-        let has_committed = Some(committed != self.committed_before);
-        Sign { nonce, count: self.hold.count(), released, ending, has_committed }
+        let (now, before) = (Done::of(&self.metrics), self.before);
+        let has_committed = Some(now.committed != before.committed);
+        let idle = now.openings != before.openings && now.read == before.read;
+        Sign { nonce, count: self.hold.count(), released, ending, has_committed, idle }
     }
 }
 

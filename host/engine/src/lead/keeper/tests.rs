@@ -17,6 +17,7 @@ use super::super::process::Processes;
 use super::*;
 use sluicegate_chain::lead::claim::LeadTerm;
 use sluicegate_chain::lead::follow::Seen;
+use sluicegate_chain::record::Epoch;
 use sluicegate_chain::{Keep, LaneStorage};
 use sluicegate_runtime::Names;
 use sluicegate_store::Location;
@@ -59,7 +60,7 @@ fn store(inner: Arc<dyn ObjectStore>) -> LeadStore {
 /// The leader of term 1, which has claimed it.
 async fn work(store: &LeadStore, clock: &Clock) -> Work {
     let minute = Duration::from_secs(60);
-    let timing = Timing { ttl: minute * 3, beat: minute, margin: Duration::ZERO };
+    let timing = Timing { ttl: minute * 10, beat: minute, margin: Duration::ZERO };
     let applicant = Applicant {
         pipeline: Arc::from("sales"),
         instance: "a/1".to_owned(),
@@ -72,6 +73,7 @@ async fn work(store: &LeadStore, clock: &Clock) -> Work {
     };
     let claim = applicant.claim(LeadTerm::FIRST);
     assert!(matches!(store.try_win(&claim).await, Attempt::Won));
+    let metrics = Arc::new(LaneMetrics::new([], []));
     Work {
         store: store.clone(),
         timing,
@@ -80,8 +82,9 @@ async fn work(store: &LeadStore, clock: &Clock) -> Work {
         pulse: Pulse::new(clock.clone()),
         call_deadline: Duration::ZERO,
         asked: Stop::new(clock.clone()),
-        metrics: Arc::new(LaneMetrics::new([], [])),
-        committed_before: 0,
+        metrics: Arc::clone(&metrics),
+        before: Done::of(&metrics),
+        told: false,
         applicant,
         claim,
         hold: Hold::begin(&timing, clock.with_suspend()),
@@ -169,16 +172,39 @@ async fn a_sign_tells_whether_its_leader_has_committed_in_this_term() {
     let (store, clock) = (store(Arc::new(InMemory::new())), Clock::manual(0));
     let mut work = work(&store, &clock).await;
     work.metrics.last_commit_micros.set_micros(1);
-    work.committed_before = 1;
-    assert_eq!(work.sign(false).has_committed, Some(false));
+    work.before = Done::of(&work.metrics);
+    let told = |work: &mut Work| {
+        let Sign { has_committed, idle, .. } = work.sign(false);
+        (has_committed, idle)
+    };
+    assert_eq!(told(&mut work), (Some(false), false), "it opens");
+    work.metrics.opened(Epoch::GENESIS, 0);
+    assert_eq!(told(&mut work), (Some(false), true), "it has nothing to read");
+    work.metrics.records.read.add(1);
+    assert_eq!(told(&mut work), (Some(false), false));
     work.metrics.last_commit_micros.set_micros(2);
-    assert_eq!(work.sign(false).has_committed, Some(true));
+    assert_eq!(told(&mut work), (Some(true), false));
+}
+
+/// The next sign by the clock may come when it is dead.
+#[tokio::test]
+async fn a_commit_is_told_at_once_and_only_once() {
+    let (store, clock) = (store(Arc::new(InMemory::new())), Clock::manual(0));
+    let mut work = work(&store, &clock).await;
+    assert!(matches!(work.beat().await, Round::Kept));
+    assert_eq!(seen(&store).await.sign, None, "none is due");
+    work.metrics.last_commit_micros.set_micros(2);
+    for _ in 0..3 {
+        assert!(matches!(work.beat().await, Round::Kept));
+        let sign = seen(&store).await.sign.unwrap();
+        assert_eq!((sign.count, sign.has_committed), (1, Some(true)));
+    }
 }
 
 /// Each instance in its turn would give the lane up in the same call.
 #[tokio::test]
 async fn a_leader_shows_that_it_lives_for_as_long_as_a_call_of_its_plugin_may_take() {
-    for (silent, lives) in [(119, true), (120, false)] {
+    for (silent, lives) in [(299, true), (300, false)] {
         let (store, clock) = (store(Arc::new(InMemory::new())), Clock::manual(0));
         let (mut work, stop) = (work(&store, &clock).await, CancellationToken::new());
         work.call_deadline = Duration::from_secs(60);
