@@ -77,12 +77,13 @@ impl ChainWriter {
     /// free again. Else the newest record. And that the chain is still there (C20): somebody may have forgotten it while we slept.
     pub(super) async fn confirm(&mut self, epoch: Epoch) -> Result<Option<LostSlot>, ChainError> {
         let what = format!("look whether epoch {epoch} was let go");
-        let (floor, genesis) = self
-            .persist(&what, &self.store.folder, async || {
-                let floor = floor::highest(&self.store, &self.chain.files_id);
-                try_join(floor, self.store.slot(Epoch::GENESIS)).await
-            })
-            .await?;
+        // Each is asked for until it is answered: a store that refuses most requests seldom answers two in a row.
+        let floor = self.persist(&what, &self.store.folder, async || {
+            floor::highest(&self.store, &self.chain.files_id).await
+        });
+        let genesis =
+            self.persist(&what, &self.store.folder, async || self.store.slot(Epoch::GENESIS).await);
+        let (floor, genesis) = try_join(floor, genesis).await?;
         if !self.is_genesis(genesis).await? {
             let gone = gone::judge(&self.store, &self.chain.id).await?;
             return Err(ChainError::Forgotten { url: self.store.folder.url.clone(), epoch, gone });
