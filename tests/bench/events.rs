@@ -124,7 +124,7 @@ pub(crate) fn raw_pipeline(from: From<'_>, sink: &str) -> String {
 /// A sink of [`raw_pipeline`].
 pub(crate) const TO_PARQUET: &str = "type = \"parquet\"\npath = \"@FOLDER@/results\"";
 
-/// A sink of [`raw_pipeline`], which makes the topic.
+/// A sink of [`raw_pipeline`]. The topic must be there.
 pub(crate) fn to_topic(brokers: &str, topic: &str) -> String {
     format!("type = \"kafka\"\nbrokers = \"{brokers}\"\ntopic = \"{topic}\"")
 }

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use anyhow::Result;
+use sluicegate_produce::kafka::KafkaSender;
 use xtask::services::{self, Kafka};
 use xtask::workspace::Workspace;
 
@@ -11,7 +12,7 @@ use crate::child;
 use crate::events::{self, From};
 use crate::plan::{Sizes, say, text};
 use crate::report::{Figures, Unit, quantile};
-use crate::rounds::{Input, PART, rounds};
+use crate::rounds::{Input, PART, RAW_TOPIC, rounds};
 use crate::{idle, live, scaling};
 
 const TOPIC: &str = "sales";
@@ -31,6 +32,9 @@ pub(crate) fn measure(
     let kafka = Kafka::start(workspace, &folder.join("kafka"))?;
     let brokers = kafka.address();
     events::fill_topic(&brokers, TOPIC, sizes.sales)?;
+
+    // Nobody else makes the topic that the job from topic to topic writes.
+    drop(KafkaSender::connect(&events::target(&brokers, RAW_TOPIC))?);
 
     boundary(folder, &sales, figures)?;
     let input = Input { sales: &sales, part: &part, brokers: &brokers, topic: TOPIC };

@@ -12,6 +12,9 @@ use crate::plan::{Sizes, say, text};
 use crate::references::{Reference, duckdb};
 use crate::report::{Figures, Unit, median};
 
+/// What the job from topic to topic writes.
+pub(crate) const RAW_TOPIC: &str = "raw-sales";
+
 /// The job from files is run over this part of the sales, too: what it costs before the first record and behind the last
 /// is told apart from what a record costs.
 pub(crate) const PART: usize = 4;
@@ -215,7 +218,7 @@ impl Runs<'_> {
         let kafka = job(events::sales_pipeline(from("librdkafka"), TUMBLING))?;
         let direct = job(events::sales_pipeline(from("direct"), TUMBLING))?;
         let raw_parquet = job(events::raw_pipeline(from("direct"), events::TO_PARQUET))?;
-        let to_topic = events::to_topic(brokers, "raw-sales");
+        let to_topic = events::to_topic(brokers, RAW_TOPIC);
         let raw_topic = job(events::raw_pipeline(from("direct"), &to_topic))?;
         let round = Round {
             arrow_json,
