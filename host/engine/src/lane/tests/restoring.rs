@@ -1,6 +1,7 @@
 //! A long opening shows that it lives for as long as it goes on, and does no harm when it was overtaken all the same.
 
 use futures::TryStreamExt;
+use object_store::ObjectStoreExt;
 
 use super::published::{TABLE, open_in, parts_in};
 use super::relaid::{self, relaid};
@@ -170,27 +171,80 @@ fn overtaking(world: &World, lead: &Lead) -> impl Fn() + Send + Sync + use<> {
     }
 }
 
+/// What lies there of the lane.
+fn of_lane(world: &World) -> Vec<Path> {
+    let listed = world.store.list(None).map_ok(|meta| meta.location).try_collect();
+    let all: Vec<Path> = world.runtime.block_on(listed).unwrap();
+    all.into_iter().filter(|path| path.as_ref().contains("/lanes/")).collect()
+}
+
+#[track_caller]
+fn steps_down(opened: Result<(), OpenError>) {
+    match opened {
+        Err(OpenError::SteppedDown(why)) => assert!(why.contains("`other` has led"), "{why}"),
+        Err(other) => panic!("{other}"),
+        Ok(()) => panic!("it goes on beside the one that leads"),
+    }
+}
+
+/// Whoever had it has died, so that an opening puts a fence.
+fn die(world: &World) {
+    let beat = of_lane(world).into_iter().find(|path| path.as_ref().ends_with("/beat.json"));
+    let (store, beat) = (&world.store, beat.unwrap());
+    world.runtime.block_on(async {
+        let bytes = store.get(&beat).await.unwrap().bytes().await.unwrap();
+        let mut sign: serde_json::Value = serde_json::from_slice(&bytes).unwrap();
+        (sign["released"], sign["is_led"]) = (false.into(), true.into());
+        store.put(&beat, sign.to_string().into()).await.unwrap();
+    });
+}
+
+/// Its table lies in another store.
+fn with_tables(world: &World, tables: &GatedStore) -> LaneStorage {
+    let rows = Location { store: Arc::new(tables.clone()), ..world.location("tables/rows") };
+    LaneStorage { tables: BTreeMap::from([(Arc::from("rows"), rows)]), ..world.storage() }
+}
+
 /// It would fence the one that works, which would open as long in its turn.
 #[test]
 fn whoever_was_overtaken_while_it_opened_leaves_the_lane_alone() {
     let (world, storage) = begun(World::storage);
-    let objects = || {
-        let listed = world.store.list(None).map_ok(|meta| meta.location).try_collect();
-        let all: Vec<Path> = world.runtime.block_on(listed).unwrap();
-        let is_lane = |path: &Path| path.as_ref().contains("/lanes/");
-        all.into_iter().filter(is_lane).collect::<Vec<_>>()
-    };
-    let before = objects();
+    let before = of_lane(&world);
     let lead = Lead::new(Clock::system());
     let overtaken = overtaking(&world, &lead);
     let parts = parts_in(&world, storage, Arc::new(Happening(Arc::new(overtaken))));
     let (outside, _commands) = world.outside(world.metrics(), &parts.clock);
-    match open(&parts, &Outside { lead, ..outside }) {
-        Err(OpenError::SteppedDown(why)) => assert!(why.contains("`other` has led"), "{why}"),
-        Err(other) => panic!("{other}"),
-        Ok(_) => panic!("it goes on beside the one that leads"),
-    }
-    assert_eq!(objects(), before, "nothing was put or deleted");
+    let opened = open(&parts, &Outside { lead, ..outside }).map(drop);
+    steps_down(opened);
+    assert_eq!(of_lane(&world), before, "nothing was put or deleted");
+}
+
+/// It is to hold the chain before it prepares itself again: that would stop the one that leads by then.
+#[test]
+fn whoever_was_overtaken_when_the_chain_had_moved_does_not_hold_it() {
+    let tables = GatedStore::new(Gate::Open);
+    let (world, storage) = begun(|world| with_tables(world, &tables));
+    die(&world);
+    // It passes all that it asks before it looks for files.
+    let shut = tables.clone();
+    let shut = Happening(Arc::new(move || shut.set(Gate::Shut)));
+    let parts = parts_in(&world, storage, Arc::new(shut));
+    let (outside, _commands) = world.outside(world.metrics(), &parts.clock);
+    let outside = Outside { lead: Lead::new(Clock::system()), ..outside };
+    let overtaken = overtaking(&world, &outside.lead);
+    std::thread::scope(|scope| {
+        let opening = scope.spawn(|| open(&parts, &outside).map(drop));
+        world.runtime.block_on(tables.has_waited());
+        let theirs = with_tables(&world, &tables.another_way());
+        let moved = of_lane(&world);
+        world.runtime.block_on(open_chain(&theirs));
+        overtaken();
+        let before = of_lane(&world);
+        assert!(before.len() > moved.len(), "it has moved: {before:?}");
+        tables.set(Gate::Open);
+        steps_down(opening.join().unwrap());
+        assert_eq!(of_lane(&world), before, "nothing was put or deleted");
+    });
 }
 
 /// It has begun the chain, and the source is told where to read. Another one leads by then.
@@ -216,10 +270,7 @@ fn whoever_was_overtaken_while_it_began_a_chain_takes_no_table() {
 #[test]
 fn whoever_stands_by_sees_the_leader_end_while_it_follows() {
     let tables = GatedStore::new(Gate::Open);
-    let (world, storage) = begun(|world| {
-        let rows = Location { store: Arc::new(tables.clone()), ..world.location("tables/rows") };
-        LaneStorage { tables: BTreeMap::from([(Arc::from("rows"), rows)]), ..world.storage() }
-    });
+    let (world, storage) = begun(|world| with_tables(world, &tables));
     let store = LeadStore::new(&storage);
     let leader = claim(LeadTerm::FIRST);
     let won = world.runtime.block_on(store.try_win(&leader));
