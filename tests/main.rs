@@ -43,6 +43,7 @@ mod bad_input;
 mod columns;
 mod strangers;
 mod resets;
+mod sleeping_reset;
 mod copied;
 mod namesakes;
 mod paths;

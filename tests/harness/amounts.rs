@@ -58,7 +58,11 @@ pub struct Amounts(pub Place);
 
 impl Amounts {
     pub fn new() -> Self {
-        let place = Place::local();
+        Self::at(Place::local())
+    }
+
+    /// For pipelines whose tables lie at a place.
+    pub fn at(place: Place) -> Self {
         let input = place.folder.path().join("in");
         std::fs::create_dir(&input).unwrap();
         std::fs::write(input.join("a.json"), "{\"amount\":5,\"ts\":1795258800}\n").unwrap();
