@@ -185,3 +185,27 @@ fn of_three_contenders_that_are_killed_at_random_none_loses_or_doubles_a_row() {
     eventually("all are heard", || hosts.hosts.iter().all(Host::is_heard).then_some(()));
     hosts.end();
 }
+
+/// As the leader would: they read the chain all the while.
+#[test]
+fn a_standby_says_what_the_stages_run_and_have_run() {
+    let mut hosts = Hosts::new("asked", 84);
+    (0..2).for_each(|_| hosts.start());
+    hosts.send();
+    let leader = hosts.leader();
+    let (leader, standby) = (&hosts.hosts[leader], &hosts.hosts[1 - leader]);
+    leader.upload("premium-sale", "premium-sale");
+    let epoch = leader.activate("sales", "valid", "premium-sale")["epoch"].as_u64();
+    let said =
+        |host: &Host, what: &str| host.get(&format!("/v1/pipelines/sales/{what}"))[what].take();
+    eventually("it has read that record", || {
+        // Their numbers are looked up when somebody asks.
+        let activations = said(leader, "activations");
+        assert_eq!(activations[0]["epoch"].as_u64(), epoch, "{activations}");
+        (said(standby, "activations") == activations).then_some(())
+    });
+    assert_eq!(role(standby), "standby");
+    assert_eq!(said(standby, "releases"), said(leader, "releases"));
+    let line = standby.get("/v1/pipelines/sales");
+    assert!(line["epoch"].is_null(), "what the stream does is the leader's to say: {line}");
+}

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::lately::Lately;
 use crate::memory::MemoryView;
 use sluicegate_chain::fates::Fates;
-use sluicegate_chain::record::{Activation, Epoch, PinnedModule};
+use sluicegate_chain::record::{Activation, ChainRecord, Epoch, PinnedModule};
 use sluicegate_connect::source::Fetched;
 use sluicegate_formats::json::encode::json_value;
 use sluicegate_model::time::{EventTime, Watermark};
@@ -60,6 +60,27 @@ pub struct LaneStatus {
     /// The last dead letters and late rows that are not committed.
     #[serde(skip)]
     pub lately: Arc<Lately>,
+    /// What the chain says, as one that stands by has last read it: all else here is for whoever works to say.
+    #[serde(skip)]
+    pub followed: Option<Arc<Followed>>,
+}
+
+/// What the newest record of a chain says that another instance writes.
+#[derive(Clone, Debug)]
+pub struct Followed {
+    /// Its epoch.
+    pub epoch: Epoch,
+    /// As [`LaneStatus::modules`].
+    pub modules: Vec<PinnedModule>,
+    /// As [`LaneStatus::activations`].
+    pub activations: Vec<Activation>,
+}
+
+impl Followed {
+    pub(crate) fn of(head: &ChainRecord) -> Arc<Self> {
+        let ChainRecord { epoch, modules, activations, .. } = head.clone();
+        Arc::new(Self { epoch, modules, activations })
+    }
 }
 
 impl LaneStatus {
@@ -84,7 +105,23 @@ impl LaneStatus {
             dead_letters: Vec::new(),
             table_logs: Vec::new(),
             lately: Arc::default(),
+            followed: None,
         }
+    }
+
+    /// The last committed epoch, as far as this instance knows.
+    pub fn committed(&self) -> Option<Epoch> {
+        self.followed.as_ref().map_or(self.epoch, |followed| Some(followed.epoch))
+    }
+
+    /// The module that each stage runs, here or on the host that works.
+    pub fn running(&self) -> &[PinnedModule] {
+        self.followed.as_ref().map_or(&self.modules, |followed| &followed.modules)
+    }
+
+    /// Modules that have taken the place of others, here or on the host that works, oldest first.
+    pub fn activated(&self) -> &[Activation] {
+        self.followed.as_ref().map_or(&self.activations, |followed| &followed.activations)
     }
 
     /// Adds why nothing moves, unless something before it has said why.

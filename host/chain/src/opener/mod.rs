@@ -110,6 +110,11 @@ impl<'a> Opener<'a> {
         }
     }
 
+    /// The newest record, as last read; none if there was no chain.
+    pub fn head(&self) -> Option<&ChainRecord> {
+        self.known.first().map(|slot| &slot.record)
+    }
+
     /// Reads the newest records ahead, and the state of the newest if it is not too large: whoever stands by opens the sooner.
     /// Asks for nothing that it has. Changes nothing in the store.
     ///

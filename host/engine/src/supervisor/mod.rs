@@ -136,7 +136,7 @@ impl Supervisor {
                     self.said = None;
                     self.release(outside);
                     wait = OVERTAKEN_WAIT;
-                    outside.stand_by(&self.parts.config.name, None, None);
+                    outside.stand_by(&self.parts.config.name, None, None, None);
                 }
                 Life::SteppedDown(why) => {
                     tracing::warn!(pipeline = %self.parts.config.name, "{why}; stands by");

@@ -399,6 +399,9 @@ fn of_two_that_run_a_lane_the_first_goes_on_and_the_other_waits_for_its_end() {
     world.bring("2");
     runs(&old, 2);
     stands_by(&new, "old");
+    // It answers whoever asks what the chain says.
+    let epoch = world.head();
+    new.shows(|status| status.phase == Phase::Standby && status.committed() >= Some(epoch));
 
     old.stop.ask();
     assert_eq!(old.ended(), LaneEnd::Stopped);

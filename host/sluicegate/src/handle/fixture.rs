@@ -328,5 +328,6 @@ fn status(stages: &[StageView]) -> LaneStatus {
             compacted: CompactionView { files: 100, into_files: 2, problem: None },
         }],
         lately: Arc::default(),
+        followed: None,
     }
 }

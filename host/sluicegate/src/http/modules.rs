@@ -214,7 +214,7 @@ impl AppState {
         let digest = stored.digest;
         let of_pipeline = |(name, pipeline): (&String, &Arc<PipelineHandle>)| {
             let status = pipeline.status();
-            let running = status.modules.iter().filter(|pinned| pinned.digest == digest);
+            let running = status.running().iter().filter(|pinned| pinned.digest == digest);
             let stage = |pinned: &PinnedModule| StageName {
                 pipeline: name.clone(),
                 stage: pinned.stage.clone(),

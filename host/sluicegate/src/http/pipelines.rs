@@ -112,8 +112,8 @@ pub(super) async fn releases(
 ) -> Result<Json<Releases>, ApiError> {
     let status = shared.app.pipeline(&pipeline?)?.status();
     Ok(Json(Releases {
-        epoch: status.epoch.map(|epoch| epoch.0),
-        releases: status.modules.iter().map(StageRelease::from).collect(),
+        epoch: status.committed().map(|epoch| epoch.0),
+        releases: status.running().iter().map(StageRelease::from).collect(),
     }))
 }
 
@@ -132,7 +132,7 @@ pub(super) async fn activations(
     pipeline: Result<Path<String>, PathRejection>,
 ) -> Result<Json<Activations>, ApiError> {
     let status = shared.app.pipeline(&pipeline?)?.status();
-    let newest_first = status.activations.iter().rev();
+    let newest_first = status.activated().iter().rev();
     Ok(Json(Activations { activations: newest_first.map(|it| shared.activation(it)).collect() }))
 }
 

@@ -59,6 +59,7 @@ fn status() -> LaneStatus {
             compacted: CompactionView { files: 100, into_files: 2, problem: None },
         }],
         lately: Arc::default(),
+        followed: None,
     }
 }
 

@@ -17,7 +17,7 @@ use crate::counters::LaneMetrics;
 use crate::lead::{Lead, Standing};
 use crate::memory::Account;
 use crate::pulse::Pulse;
-use crate::status::{LaneStatus, LiveResults, Phase, StageView};
+use crate::status::{Followed, LaneStatus, LiveResults, Phase, StageView};
 use crate::stop::Stop;
 use sluicegate_chain::fates::Fates;
 use sluicegate_chain::record::ChainRecord;
@@ -72,12 +72,18 @@ pub struct Outside {
 }
 
 impl Outside {
-    /// Shows that this instance stands by: why it does not know for whom if it does not, and what should be known of it. Whatever
-    /// it knew as a leader is now another instance's to say: shown beside the leader's, it would count twice or tell of a stream
-    /// that stands.
-    pub(crate) fn stand_by(&self, pipeline: &str, problem: Option<String>, note: Option<String>) {
-        let blank = LaneStatus::nothing_yet(pipeline);
-        self.status.store(Arc::new(LaneStatus { phase: Phase::Standby, problem, note, ..blank }));
+    /// Shows that this instance stands by: why it does not know for whom if it does not, what should be known of it, and what
+    /// it has read of the chain. Whatever it knew as a leader is now another instance's to say: shown beside the leader's, it
+    /// would count twice or tell of a stream that stands.
+    pub(crate) fn stand_by(
+        &self,
+        pipeline: &str,
+        problem: Option<String>,
+        note: Option<String>,
+        followed: Option<Arc<Followed>>,
+    ) {
+        let (phase, blank) = (Phase::Standby, LaneStatus::nothing_yet(pipeline));
+        self.status.store(Arc::new(LaneStatus { phase, problem, note, followed, ..blank }));
     }
 }
 

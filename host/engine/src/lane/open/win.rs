@@ -5,12 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::fallen::Fallen;
-use super::following::{Following, follow_on};
+use super::following::{Following, Head, follow_on};
 use super::{LaneParts, OpenError};
 use crate::lane::Outside;
 use crate::lead::{
     Applicant, Done, Elder, Keeper, Lead, SETTLE_LIMIT, TakeOver, TakeOverKind, Work,
 };
+use crate::status::Followed;
 use sluicegate_chain::beat::look;
 use sluicegate_chain::lead::Timing;
 use sluicegate_chain::lead::claim::{Claim, FileMark, LeadTerm};
@@ -56,7 +57,8 @@ pub(super) fn win(
     let config = parts.config.leadership;
     let timing = Timing { ttl: config.ttl, beat: config.beat, margin: config.margin };
     let seed = xxhash_rust::xxh3::xxh3_64(parts.instance.as_bytes());
-    let reads = pin!(follow_on(opener, logs, timing.beat));
+    let head = Head::new(opener.head().map(Followed::of));
+    let reads = pin!(follow_on(opener, logs, timing.beat, &head));
     Candidate {
         parts,
         outside,
@@ -70,7 +72,7 @@ pub(super) fn win(
         led: None,
         ending: None,
         fallen: None,
-        following: Following { parts, outside, reads, has_begun: false },
+        following: Following { parts, outside, reads, head: &head, has_begun: false },
     }
     .win()
 }
@@ -336,7 +338,8 @@ impl Candidate<'_> {
         }
         // It is no problem: a host with a changed file is to stand by until the old ones end.
         let differs = self.compared.as_ref().and_then(|(_, differs)| differs.clone());
-        self.outside.stand_by(&self.parts.config.name, problem, differs);
+        let head = self.following.head();
+        self.outside.stand_by(&self.parts.config.name, problem, differs, head);
     }
 }
 
