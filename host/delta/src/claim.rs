@@ -7,7 +7,7 @@
 use serde_json::json;
 
 use super::actions::{Line, Metadata};
-use super::copied::words;
+use super::copied::{self, words};
 use super::decide::{Commit, ENGINE, OWNER_KEY, Owner, check_columns, commit};
 use super::log::Log;
 use super::problem::LogError;
@@ -15,6 +15,7 @@ use super::state::LogState;
 use sluicegate_chain::shape::TableShape;
 use sluicegate_chain::{LaneStorage, inspect};
 use sluicegate_model::time::Clock;
+use sluicegate_store::StoreOptions;
 
 /// Names the chain that writes to a table, by its id.
 pub const CHAIN_KEY: &str = "sluicegate.chain";
@@ -182,16 +183,17 @@ pub(super) fn writer_of(state: &LogState, owner: &Owner) -> Option<WriterOfTable
     Some(WriterOfTable { chain, place })
 }
 
-/// Whether the lane may write to one of its tables, by its id, as far as the table says whose it is. If its columns are known, also
-/// whether it can take them. Writes nothing.
+/// Whether the lane may write to one of its tables, by its id, as far as the table says whose it is, and its chain is no copy of the one
+/// that has it. If its columns are known, also whether it can take them. Writes nothing.
 ///
 /// # Errors
 ///
-/// As [`find`]; refused too if it may not.
+/// As [`find`]; refused too if it may not. [`LogError::Chain`] if nobody can tell.
 pub async fn check_lane(
     storage: &LaneStorage,
     table: &str,
     columns: Option<&TableShape>,
+    stores: &StoreOptions,
 ) -> Result<(), LogError> {
     let (log, owner) =
         (Log { table: storage.tables[table].clone() }, Owner::new(storage, table, ""));
@@ -202,7 +204,10 @@ pub async fn check_lane(
     if check(&state, &owner, &[]).is_err() {
         check(&state, &owner, &inspect::own_chains(storage).await?).map_err(refused)?;
     }
-    columns.map_or(Ok(()), |columns| check_columns(&state, &owner, columns).map_err(refused))
+    if let Some(columns) = columns {
+        check_columns(&state, &owner, columns).map_err(refused)?;
+    }
+    copied::refuse(&state, &owner, &log.table, (storage, stores)).await
 }
 
 /// As [`find`], of a table that is to be deleted, and so must be this pipeline's. One that is not there is. One whose log cannot be read

@@ -7,7 +7,6 @@
 
 use super::claim::{self, WriterOfTable};
 use super::decide::Owner;
-use super::log::Log;
 use super::problem::LogError;
 use super::publish::TableLog;
 use super::state::LogState;
@@ -16,37 +15,27 @@ use sluicegate_chain::{ChainError, LaneStorage};
 use sluicegate_store::failure::StoreFailure;
 use sluicegate_store::{self as store, Backing, Location, StoreOptions};
 
-/// Refuses one of a lane's tables, by its id, to a copy of the chain that has it. Writes nothing.
-///
-/// # Errors
-///
-/// [`LogError::Copied`]; [`LogError::Store`] or [`LogError::Chain`] if nobody can tell.
-pub async fn refuse(
-    storage: &LaneStorage,
-    table: &str,
-    stores: &StoreOptions,
-) -> Result<(), LogError> {
-    let log = Log { table: storage.tables[table].clone() };
-    let state = log.load(|_, _| {}).await?;
-    refuse_as(&state, &Owner::new(storage, table, ""), &log.table, (storage, stores)).await
-}
-
 impl TableLog {
     /// Refuses the table to a copy of the chain that has it, as far as its log was read.
     ///
     /// # Errors
     ///
-    /// As [`refuse`].
+    /// [`LogError::Copied`]; [`LogError::Store`] or [`LogError::Chain`] if nobody can tell.
     pub async fn refuse_copy(
         &self,
         storage: &LaneStorage,
         stores: &StoreOptions,
     ) -> Result<(), LogError> {
-        refuse_as(self.state(), self.owner(), self.location(), (storage, stores)).await
+        refuse(self.state(), self.owner(), self.location(), (storage, stores)).await
     }
 }
 
-async fn refuse_as(
+/// Refuses a table to a copy of the chain that has it. Writes nothing.
+///
+/// # Errors
+///
+/// As [`TableLog::refuse_copy`].
+pub(super) async fn refuse(
     state: &LogState,
     owner: &Owner,
     table: &Location,

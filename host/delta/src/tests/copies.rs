@@ -4,7 +4,7 @@ use futures::TryStreamExt;
 use tempfile::TempDir;
 
 use super::*;
-use crate::claim::find;
+use crate::claim::{check_lane, find};
 use sluicegate_chain::LaneStorage;
 use sluicegate_store::{self as store, StoreOptions};
 
@@ -61,7 +61,7 @@ impl Copied {
     fn refused(&self, storage: &LaneStorage) -> Result<(), LogError> {
         let stores = StoreOptions::default();
         let log = open(&self.lane, &["n"]).unwrap();
-        let check = copied::refuse(storage, "numbers", &stores);
+        let check = check_lane(storage, "numbers", None, &stores);
         let checked = self.lane.runtime.block_on(check);
         if storage.chain.url == self.lane.storage.chain.url {
             let opened = self.lane.runtime.block_on(log.refuse_copy(storage, &stores));

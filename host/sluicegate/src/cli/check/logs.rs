@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use sluicegate_chain::LaneStorage;
 use sluicegate_chain::shape::TableShape;
+use sluicegate_delta::LogError;
 use sluicegate_delta::claim::check_lane;
-use sluicegate_delta::{LogError, copied};
 use sluicegate_pipeline::{Pipeline, TableFormat};
 use sluicegate_store::StoreOptions;
 
@@ -28,11 +28,8 @@ pub(in crate::cli) async fn refuse_others(
             continue;
         }
         let columns = columns.get(&id).map(|columns| &**columns);
-        let may_write = async {
-            check_lane(storage, &id, columns).await?;
-            copied::refuse(storage, &id, stores).await
-        };
-        if let Err(error @ (LogError::Refused { .. } | LogError::Copied { .. })) = may_write.await {
+        let may_write = check_lane(storage, &id, columns, stores).await;
+        if let Err(error @ (LogError::Refused { .. } | LogError::Copied { .. })) = may_write {
             refused.push(error);
         }
     }
