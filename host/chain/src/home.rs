@@ -118,9 +118,12 @@ pub(super) struct Forgets {
 impl Forgets {
     /// `there` is the chain that is there now, by its id and whether it lies apart. One that begins later lies apart.
     pub(super) fn of(seen: Vec<String>, there: Option<(&str, bool)>) -> Self {
-        let is_seen = there.is_none_or(|(chain, _)| seen.iter().any(|it| it == chain));
-        let first_stays = !is_seen && there.is_some_and(|(_, is_apart)| !is_apart);
-        Self { seen, first_stays, genesis: is_seen }
+        let mut forgets = Self { seen, first_stays: false, genesis: true };
+        if let Some((chain, is_apart)) = there {
+            forgets.genesis = forgets.knows(chain);
+            forgets.first_stays = !forgets.genesis && !is_apart;
+        }
+        forgets
     }
 
     /// Whether a chain was seen.
