@@ -102,3 +102,17 @@ pub struct Sign {
     #[serde(default)]
     pub idle: bool,
 }
+
+impl Sign {
+    /// The sign with this number of who has won a term, which says that it lives and nothing else.
+    pub fn of_life(claim: &Claim, count: u64) -> Self {
+        Self {
+            nonce: claim.nonce.clone(),
+            count,
+            released: false,
+            ending: false,
+            has_committed: None,
+            idle: false,
+        }
+    }
+}

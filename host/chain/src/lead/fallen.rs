@@ -62,14 +62,6 @@ mod tests {
 
     #[test]
     fn only_a_term_that_ended_soon_without_release_and_commit_and_had_something_to_read_counts() {
-        let sign = |released, has_committed| Sign {
-            nonce: "n".to_owned(),
-            count: 1,
-            released,
-            ending: false,
-            has_committed,
-            idle: false,
-        };
         let claim = |version: &str| Claim {
             term: LeadTerm(1),
             instance: "a/1".to_owned(),
@@ -81,6 +73,8 @@ mod tests {
             at: EventTime(0),
         };
         let ours = claim(env!("CARGO_PKG_VERSION"));
+        let sign =
+            |released, has_committed| Sign { released, has_committed, ..Sign::of_life(&ours, 1) };
         assert!(has_fallen(&ours, None) && has_fallen(&ours, Some(&sign(false, Some(false)))));
         assert!(!has_fallen(&claim("0.0.1"), None), "its first sign may have come after a commit");
         let old = Sign { count: SIGNS_MAX + 1, ..sign(false, Some(false)) };

@@ -138,14 +138,7 @@ mod tests {
             file: None,
             at: EventTime(0),
         };
-        let sign = Sign {
-            nonce: "n".to_owned(),
-            count,
-            released,
-            ending: false,
-            has_committed: None,
-            idle: false,
-        };
+        let sign = Sign { released, ..Sign::of_life(&claim, count) };
         Some(Seen { claim, sign: (count > 0).then_some(sign) })
     }
 

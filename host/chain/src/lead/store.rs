@@ -129,9 +129,7 @@ impl LeadStore {
     /// a term that it wins is released at once. Takes up to twice `limit`; then others wait for nobody.
     pub async fn withdraw(&self, claim: &Claim, limit: Duration) {
         if let Ok(Attempt::Won) = tokio::time::timeout(limit, self.try_win(claim)).await {
-            let (nonce, ending) = (claim.nonce.clone(), false);
-            let sign =
-                Sign { nonce, count: 1, released: true, ending, has_committed: None, idle: false };
+            let sign = Sign { released: true, ..Sign::of_life(claim, 1) };
             if let Err(error) = self.put_sign(claim.term, &sign, limit).await {
                 tracing::debug!("{error}");
             }

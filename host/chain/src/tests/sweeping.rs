@@ -215,9 +215,7 @@ fn a_leader_whose_commit_waits_is_seen_by_the_sign_of_its_term_until_it_releases
     };
     assert!(matches!(runtime.block_on(leads.try_win(&claim)), Attempt::Won));
     let sign = |count, released| {
-        let nonce = "n".to_owned();
-        let sign =
-            Sign { nonce, count, released, ending: released, has_committed: None, idle: false };
+        let sign = Sign { released, ending: released, ..Sign::of_life(&claim, count) };
         runtime.block_on(async {
             leads.put_sign(claim.term, &sign, LONG).await.unwrap();
             tokio::time::sleep(Duration::from_millis(20)).await;

@@ -416,15 +416,7 @@ impl Job {
             At::Beating { .. } => self.step_beat(i, push),
             At::Releasing { claim } => {
                 let mut next = self.with(i, At::Off);
-                let (nonce, ending) = (claim.nonce.clone(), false);
-                let sign = Sign {
-                    nonce,
-                    count: 0,
-                    released: true,
-                    ending,
-                    has_committed: None,
-                    idle: false,
-                };
+                let sign = Sign { released: true, ..Sign::of_life(claim, 0) };
                 next.signs.insert(claim.term, sign);
                 let is_late = |(term, _): &(LeadTerm, Sign)| *term == claim.term;
                 let is_settled = !self.late_sign.as_ref().is_some_and(is_late);
@@ -463,8 +455,8 @@ impl Job {
 
 /// The next sign of a leader.
 fn sign_of(claim: &Claim, hold: &mut Hold) -> Sign {
-    let (nonce, count, ending) = (claim.nonce.clone(), hold.count(), hold.is_ending());
-    Sign { nonce, count, released: false, ending, has_committed: None, idle: false }
+    let (count, ending) = (hold.count(), hold.is_ending());
+    Sign { ending, ..Sign::of_life(claim, count) }
 }
 
 fn next_term(at: &At) -> LeadTerm {

@@ -289,15 +289,7 @@ fn whoever_stands_by_sees_the_leader_end_while_it_follows() {
             until(&|| outside.status.load().phase == Phase::Standby).await;
             tables.set(Gate::Shut);
             tables.has_waited().await;
-            let nonce = leader.nonce.clone();
-            let ended = Sign {
-                nonce,
-                count: 1,
-                released: true,
-                ending: false,
-                has_committed: None,
-                idle: false,
-            };
+            let ended = Sign { released: true, ..Sign::of_life(&leader, 1) };
             store.put_sign(LeadTerm::FIRST, &ended, MINUTE).await.unwrap();
             let leads = || outside.lead.view().role == Role::Leader;
             let seen = tokio::time::timeout(Duration::from_secs(10), until(&leads)).await;

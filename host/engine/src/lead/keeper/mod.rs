@@ -270,11 +270,11 @@ impl Work {
     }
 
     fn sign(&mut self, released: bool) -> Sign {
-        let (nonce, ending) = (self.claim.nonce.clone(), self.hold.is_ending());
+        let (count, ending) = (self.hold.count(), self.hold.is_ending());
         let (now, before) = (Done::of(&self.metrics), self.before);
         let has_committed = Some(now.committed != before.committed);
         let idle = now.openings != before.openings && now.read == before.read;
-        Sign { nonce, count: self.hold.count(), released, ending, has_committed, idle }
+        Sign { released, ending, has_committed, idle, ..Sign::of_life(&self.claim, count) }
     }
 }
 
