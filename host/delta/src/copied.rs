@@ -20,7 +20,7 @@ impl TableLog {
     ///
     /// # Errors
     ///
-    /// [`LogError::Copied`]; [`LogError::Store`] or [`LogError::Chain`] if nobody can tell.
+    /// [`LogError::is_of_copy`]; [`LogError::Store`] or [`LogError::Chain`] if nobody can tell.
     pub async fn refuse_copy(
         &self,
         storage: &LaneStorage,
@@ -54,7 +54,7 @@ pub(super) async fn refuse(
         Some((there, backing)) if there == here && tells_objects_apart(&backing) => Ok(()),
         Some((there, _)) if there.chain == chain => {
             let reason = words(&chain, &place, &owner.place);
-            Err(LogError::Copied { url: table.url.clone(), reason })
+            Err(LogError::copied(table, reason))
         }
         _ => Ok(()),
     }

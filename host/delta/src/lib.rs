@@ -54,5 +54,5 @@ pub mod vacuum;
 mod tests;
 
 pub use cleanup::forget;
-pub use problem::LogError;
+pub use problem::{LogError, Refusal};
 pub use publish::{Published, TableLog};

@@ -22,14 +22,8 @@ pub enum LogError {
         url: String,
         /// What is in the way, and the fix.
         reason: String,
-    },
-    /// A chain with the same id has the table, and lies elsewhere. Nothing was changed.
-    #[error("the Delta table at {url} {reason}")]
-    Copied {
-        /// The table's folder.
-        url: String,
-        /// Where both are, and the fix.
-        reason: String,
+        /// Of what kind that is.
+        kind: Refusal,
     },
     /// Other writers took the place of each commit.
     #[error("the Delta table at {url} is written by others so fast that no commit gets through")]
@@ -45,12 +39,21 @@ pub enum LogError {
     Several(Vec<LogError>),
 }
 
+/// Why a table is refused, as far as somebody acts on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// By what stands in it, or in the way of reading it: somebody may mend that.
+    Table,
+    /// A chain with the same id has it, and lies elsewhere.
+    Copy,
+}
+
 impl LogError {
     /// Whether trying again may help by itself.
     pub fn may_pass(&self) -> bool {
         match self {
             Self::Store { failure, .. } => *failure != StoreFailure::Impossible,
-            Self::Refused { .. } | Self::Copied { .. } => false,
+            Self::Refused { .. } => false,
             Self::Crowded { .. } => true,
             Self::Chain(error) => error.may_pass(),
             Self::Several(errors) => errors.iter().all(Self::may_pass),
@@ -76,6 +79,15 @@ impl LogError {
     }
 
     pub(super) fn refused(location: &Location, reason: impl Into<String>) -> Self {
-        Self::Refused { url: location.url.clone(), reason: reason.into() }
+        Self::Refused { url: location.url.clone(), reason: reason.into(), kind: Refusal::Table }
+    }
+
+    pub(super) fn copied(location: &Location, reason: String) -> Self {
+        Self::Refused { url: location.url.clone(), reason, kind: Refusal::Copy }
+    }
+
+    /// Whether a table is refused to one of two chains of one id.
+    pub fn is_of_copy(&self) -> bool {
+        matches!(self, Self::Refused { kind: Refusal::Copy, .. })
     }
 }

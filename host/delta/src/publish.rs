@@ -339,7 +339,7 @@ impl TableLog {
         for _ in 0..CONFLICTS_MAX {
             self.create().await?;
             let copied = claim::check_place(&self.state, &self.owner);
-            copied.map_err(|reason| LogError::Copied { url: self.url().to_owned(), reason })?;
+            copied.map_err(|reason| LogError::copied(&self.log.table, reason))?;
             let commit = decide::append(&self.state, &self.owner, &self.shape, records, self.now());
             let commit = commit.map_err(|reason| LogError::refused(&self.log.table, reason))?;
             let is_done = match &commit {

@@ -75,7 +75,7 @@ impl Copied {
 fn a_chain_is_refused_a_table_while_a_copy_of_it_has_that() {
     let copied = Copied::new();
     let error = copied.refused(&copied.lane.storage).unwrap_err();
-    assert!(matches!(error, LogError::Copied { .. }) && !error.may_pass(), "{error}");
+    assert!(error.is_of_copy() && !error.may_pass(), "{error}");
     let said = error.to_string();
     for place in [copied.folder.path().to_str().unwrap(), &*copied.lane.storage.chain.url] {
         assert!(said.contains(place), "{said}");
@@ -135,5 +135,5 @@ fn a_chain_adds_no_more_when_a_copy_has_the_table() {
     copied.take();
     copied.lane.commit(1, &["n"]);
     let error = catch_up(&copied.lane, &mut original).unwrap_err();
-    assert!(matches!(error, LogError::Copied { .. }), "{error}");
+    assert!(error.is_of_copy(), "{error}");
 }

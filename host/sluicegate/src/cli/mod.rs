@@ -212,10 +212,7 @@ fn is_refusal(error: &anyhow::Error) -> bool {
             || cause.is::<check::LostPositions>()
             || cause.is::<LogFilterError>()
             || matches!(cause.downcast_ref(), Some(ChainError::Beside { .. }))
-            || matches!(
-                cause.downcast_ref(),
-                Some(LogError::Refused { .. } | LogError::Copied { .. } | LogError::Several(_))
-            )
+            || matches!(cause.downcast_ref(), Some(LogError::Refused { .. } | LogError::Several(_)))
     })
 }
 

@@ -217,7 +217,7 @@ impl Work {
     ///
     /// # Errors
     ///
-    /// [`LogError::Copied`]: it never will.
+    /// Those of [`LogError::is_of_copy`]: it never will.
     async fn catch_up(
         &mut self,
         heads: &mut watch::Receiver<Option<Arc<ChainRecord>>>,
@@ -228,7 +228,7 @@ impl Work {
             let Some(head) = heads.borrow_and_update().clone() else { return Ok(()) };
             let error = match self.publish(&head).await {
                 Ok(()) => break,
-                Err(copied @ LogError::Copied { .. }) => return Err(copied),
+                Err(error) if error.is_of_copy() => return Err(error),
                 Err(error) => error,
             };
             if !std::mem::replace(&mut has_failed, true) {

@@ -15,7 +15,7 @@ use sluicegate_store::StoreOptions;
 ///
 /// # Errors
 ///
-/// [`LogError::Refused`], [`LogError::Copied`], or [`LogError::Several`] that are.
+/// [`LogError::Refused`], or [`LogError::Several`] that are.
 pub(in crate::cli) async fn refuse_others(
     pipeline: &Pipeline,
     storage: &LaneStorage,
@@ -29,7 +29,7 @@ pub(in crate::cli) async fn refuse_others(
         }
         let columns = columns.get(&id).map(|columns| &**columns);
         let may_write = check_lane(storage, &id, columns, stores).await;
-        if let Err(error @ (LogError::Refused { .. } | LogError::Copied { .. })) = may_write {
+        if let Err(error @ LogError::Refused { .. }) = may_write {
             refused.push(error);
         }
     }
