@@ -211,7 +211,8 @@ pub async fn check_lane(
 }
 
 /// As [`find`], of a table that is to be deleted, and so must be this pipeline's. One that is not there is. One whose log cannot be read
-/// is not: a table that another program made may be whole and need more than this one knows.
+/// is not: a table that another program made may be whole and need more than this one knows. `own` are the chains that the lane has or
+/// had.
 ///
 /// # Errors
 ///
@@ -219,6 +220,7 @@ pub async fn check_lane(
 pub async fn find_to_delete(
     storage: &LaneStorage,
     table: &str,
+    own: &[String],
 ) -> Result<Option<WriterOfTable>, LogError> {
     let log = Log { table: storage.tables[table].clone() };
     let refused = |reason| LogError::refused(&log.table, reason);
@@ -239,7 +241,7 @@ pub async fn find_to_delete(
     }
     let found = writer_of(&state, &owner);
     if let Some(WriterOfTable { chain, place }) = &found
-        && !inspect::own_chains(storage).await?.contains(chain)
+        && !own.contains(chain)
     {
         return Err(refused(format!(
             "is written by the chain {chain}, which was in {place} when it took the table and is none of this pipeline's in \

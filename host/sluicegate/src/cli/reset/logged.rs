@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use sluicegate_chain::inspect::own_chains;
 use sluicegate_chain::{DataFiles, LaneStorage};
 use sluicegate_delta::LogError;
 use sluicegate_delta::claim::{self, WriterOfTable};
@@ -40,9 +41,13 @@ impl<'s> Logged<'s> {
             .into());
         }
         let mut writers = BTreeMap::new();
+        let own = match data {
+            DataFiles::DeleteAll if !ids.is_empty() => own_chains(storage).await?,
+            _ => Vec::new(),
+        };
         for id in &ids {
             let found = match data {
-                DataFiles::DeleteAll => claim::find_to_delete(storage, id).await?,
+                DataFiles::DeleteAll => claim::find_to_delete(storage, id, &own).await?,
                 _ => match claim::find(storage, id).await {
                     // One that cannot be read stays as it is, with its files.
                     Err(LogError::Refused { .. }) => None,
