@@ -24,12 +24,12 @@ path = "unused-rows"
 path = "unused-chain"
 "#;
 
-/// Records from memory, one at a time, and no topics.
-struct OneByOne(Logs);
+/// Ends with a source that is made each time that one is asked for, and no topics.
+pub(super) struct NoTopics<F>(pub(super) F);
 
-impl Ends for OneByOne {
+impl<F: Fn() -> Box<dyn Source> + Send + Sync> Ends for NoTopics<F> {
     fn source(&self, _: &Pipeline, _: &Clock, _: &Bell) -> Result<Box<dyn Source>, SourceError> {
-        Ok(Box::new(LogSource::new(&self.0, 1, 1)))
+        Ok((self.0)())
     }
 
     fn post(
@@ -42,6 +42,14 @@ impl Ends for OneByOne {
     ) -> Result<Option<Post>, OutboxError> {
         Ok(None)
     }
+}
+
+/// So many records from memory, one at a time.
+pub(super) fn one_by_one(records: usize) -> LogSource {
+    let line = |at: usize| format!(r#"{{"key":"k","text":"t","at":{at}}}"#);
+    let partition = Partition { stream: Arc::from("log"), number: 0 };
+    let logs = Arc::new(BTreeMap::from([(partition, (0..records).map(line).collect())]));
+    LogSource::new(&logs, 1, 1)
 }
 
 /// A lane over so many records that keeps no record of the chain for its age.
@@ -59,10 +67,8 @@ pub(super) fn open_in(
     storage: LaneStorage,
     records: usize,
 ) -> Result<(Lane, mpsc::Sender<Command>), OpenError> {
-    let line = |at: usize| format!(r#"{{"key":"k","text":"t","at":{at}}}"#);
-    let partition = Partition { stream: Arc::from("log"), number: 0 };
-    let logs = Arc::new(BTreeMap::from([(partition, (0..records).map(line).collect())]));
-    let parts = parts_in(world, storage, Arc::new(OneByOne(logs)));
+    let ends = NoTopics(move || Box::new(one_by_one(records)) as Box<dyn Source>);
+    let parts = parts_in(world, storage, Arc::new(ends));
     let (outside, commands) = world.outside(world.metrics(), &parts.clock);
     Ok((open(&parts, &outside)?, commands))
 }

@@ -3,14 +3,13 @@
 use futures::TryStreamExt;
 use object_store::ObjectStoreExt;
 
-use super::published::{TABLE, open_in, parts_in};
+use super::published::{NoTopics, TABLE, one_by_one, open_in, parts_in};
 use super::relaid::{self, relaid};
 use super::*;
 use crate::lane::logic::migrate::migrate;
 use crate::lead::{Processes, Role, SeesProcesses, Standing};
 use sluicegate_chain::lead::claim::{Claim, FileMark, LeadTerm, ProcessMark, Sign};
 use sluicegate_chain::lead::store::{Attempt, LeadStore};
-use sluicegate_connect::outbox::{Deliveries, OutboxError};
 use sluicegate_connect::source::{PartitionProgress, RecordBlock, SourceError};
 use sluicegate_model::position::Positions;
 use sluicegate_model::time::EventTime;
@@ -108,26 +107,10 @@ impl Source for Assigned {
 }
 
 /// Ends with a source of 20 records, at whose assignment something happens.
-struct Happening(Arc<dyn Fn() + Send + Sync>);
-
-impl Ends for Happening {
-    fn source(&self, _: &Pipeline, _: &Clock, _: &Bell) -> Result<Box<dyn Source>, SourceError> {
-        let line = |at: usize| format!(r#"{{"key":"k","text":"t","at":{at}}}"#);
-        let partition = Partition { stream: Arc::from("log"), number: 0 };
-        let logs = Arc::new(BTreeMap::from([(partition, (0..20).map(line).collect())]));
-        Ok(Box::new(Assigned(LogSource::new(&logs, 1, 1), Arc::clone(&self.0))))
-    }
-
-    fn post(
-        &self,
-        _: &Pipeline,
-        _: &Clock,
-        _: &Bell,
-        _: Arc<Deliveries>,
-        _: &dyn Fn() -> bool,
-    ) -> Result<Option<Post>, OutboxError> {
-        Ok(None)
-    }
+fn happening(happens: impl Fn() + Send + Sync + 'static) -> Arc<dyn Ends> {
+    let happens: Arc<dyn Fn() + Send + Sync> = Arc::new(happens);
+    let source = move || Assigned(one_by_one(20), Arc::clone(&happens));
+    Arc::new(NoTopics(move || Box::new(source()) as Box<dyn Source>))
 }
 
 /// Of another instance.
@@ -212,7 +195,7 @@ fn whoever_was_overtaken_while_it_opened_leaves_the_lane_alone() {
     let before = of_lane(&world);
     let lead = Lead::new(Clock::system());
     let overtaken = overtaking(&world, &lead);
-    let parts = parts_in(&world, storage, Arc::new(Happening(Arc::new(overtaken))));
+    let parts = parts_in(&world, storage, happening(overtaken));
     let (outside, _commands) = world.outside(world.metrics(), &parts.clock);
     let opened = open(&parts, &Outside { lead, ..outside }).map(drop);
     steps_down(opened);
@@ -227,8 +210,7 @@ fn whoever_was_overtaken_when_the_chain_had_moved_does_not_hold_it() {
     die(&world);
     // It passes all that it asks before it looks for files.
     let shut = tables.clone();
-    let shut = Happening(Arc::new(move || shut.set(Gate::Shut)));
-    let parts = parts_in(&world, storage, Arc::new(shut));
+    let parts = parts_in(&world, storage, happening(move || shut.set(Gate::Shut)));
     let (outside, _commands) = world.outside(world.metrics(), &parts.clock);
     let outside = Outside { lead: Lead::new(Clock::system()), ..outside };
     let overtaken = overtaking(&world, &outside.lead);
@@ -256,7 +238,7 @@ fn whoever_was_overtaken_while_it_began_a_chain_takes_no_table() {
     let world = World::of_config(config);
     let lead = Lead::new(Clock::system());
     let overtaken = overtaking(&world, &lead);
-    let parts = parts_in(&world, world.storage(), Arc::new(Happening(Arc::new(overtaken))));
+    let parts = parts_in(&world, world.storage(), happening(overtaken));
     let (outside, _commands) = world.outside(world.metrics(), &parts.clock);
     let opened = open(&parts, &Outside { lead, ..outside });
     assert!(matches!(opened, Err(OpenError::SteppedDown(_))), "{:?}", opened.err());
@@ -275,7 +257,7 @@ fn whoever_stands_by_sees_the_leader_end_while_it_follows() {
     let leader = claim(LeadTerm::FIRST);
     let won = world.runtime.block_on(store.try_win(&leader));
     assert!(matches!(won, Attempt::Won), "{won:?}");
-    let parts = parts_in(&world, storage, Arc::new(Happening(Arc::new(|| {}))));
+    let parts = parts_in(&world, storage, happening(|| {}));
     let (outside, _commands) = world.outside(world.metrics(), &parts.clock);
     let outside = Outside { lead: Lead::new(Clock::system()), ..outside };
     let until = async |is_so: &dyn Fn() -> bool| {
@@ -336,7 +318,7 @@ fn whoever_is_to_lead_behind_three_that_died_without_a_commit_waits_and_says_why
     let parts = LaneParts {
         clock: Clock::manual(0),
         processes: Processes::told(Arc::new(AllGone)),
-        ..parts_in(&world, storage, Arc::new(Happening(Arc::new(|| {}))))
+        ..parts_in(&world, storage, happening(|| {}))
     };
     let (outside, _commands) = world.outside(world.metrics(), &parts.clock);
     let outside = Outside { lead: Lead::new(parts.clock.clone()), ..outside };
