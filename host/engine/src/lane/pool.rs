@@ -14,6 +14,7 @@ use std::time::Duration;
 use sluicegate_connect::sink::Spread;
 use sluicegate_model::time::thread_cpu_nanos;
 use sluicegate_sandbox::run::brake::Brake;
+use sluicegate_state::sections::Sections;
 use sluicegate_state::window::KEY_SHARDS;
 
 use super::LaneError;
@@ -89,6 +90,12 @@ impl Pool {
     /// For work of one worker that takes long where a state is large, and passes no loop meanwhile.
     pub(super) fn strides(&self) -> Strides<'_> {
         self.pulse.strides()
+    }
+
+    /// Where a worker encodes a state, which takes long where that is large.
+    pub(super) fn sections(&self) -> Sections {
+        let pulse = self.pulse.clone();
+        Sections::telling(move || pulse.beat())
     }
 
     /// Fails if the turn was broken off: nothing that came of it may be used.

@@ -43,7 +43,7 @@ fn relaid_modules(
 }
 
 #[test]
-fn whoever_restores_and_migrates_a_large_state_shows_that_it_lives() {
+fn whoever_restores_migrates_and_freezes_a_large_state_shows_that_it_lives() {
     let events = |n: i64| Event { key: (n % 3) as u8, at: n, kind: 0 };
     let windows = (World::new(TUMBLING), logs_of(&[(0..40).map(events).collect()]));
     let keys = |n: i64| keyed::Event { key: n as u8, at: n, kind: 0 };
@@ -75,6 +75,9 @@ fn whoever_restores_and_migrates_a_large_state_shows_that_it_lives() {
         clock.advance(MINUTE);
         migrated.put(&mut logic, &pool);
         assert_eq!(pulse.silence(), Duration::ZERO, "states were put in their places");
+        clock.advance(MINUTE);
+        logic.freeze(&pool, 1, head.watermark, true).unwrap();
+        assert_eq!(pulse.silence(), Duration::ZERO, "a section of it was begun");
     }
 }
 

@@ -24,7 +24,6 @@ use sluicegate_model::time::{Watermark, thread_cpu_nanos};
 use sluicegate_sandbox::plugin::guest::KeyedGuest;
 use sluicegate_state::keyed::resolve::resolve;
 use sluicegate_state::keyed::{KeyedCall, KeyedTable, snapshot};
-use sluicegate_state::sections::Sections;
 use sluicegate_state::window::snapshot::SnapshotError;
 use timers::Firing;
 use update::{place, update};
@@ -164,7 +163,7 @@ impl Kind for Keyed {
     fn encode(&mut self, pool: &Pool, freezing: Freezing) -> Option<FrozenState> {
         let Freezing { generation, extent, .. } = freezing;
         let sections = pool.each_worker(&mut self.workers, |_, worker| {
-            let mut sections = Sections::default();
+            let mut sections = pool.sections();
             match extent {
                 Extent::Whole => drop(snapshot::rows(&worker.keyed, generation, &mut sections)),
                 Extent::Changed => snapshot::delta_rows(&worker.keyed, generation, &mut sections),

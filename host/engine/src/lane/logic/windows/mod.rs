@@ -41,7 +41,6 @@ use shape::{By, Shape, Watching};
 use sluicegate_chain::FrozenState;
 use sluicegate_model::time::{Watermark, thread_cpu_nanos};
 use sluicegate_sandbox::plugin::guest::AggregateGuest;
-use sluicegate_state::sections::Sections;
 use sluicegate_state::shards::Shards;
 use sluicegate_state::watermark::LaneClock;
 use sluicegate_state::window::resolve::resolve;
@@ -273,7 +272,7 @@ impl Kind for Windows {
         let Freezing { generation, watermark, extent } = freezing;
         let owners = self.workers.len();
         let encoded = pool.each_worker(&mut self.workers, |number, worker| {
-            let mut sections = Sections::default();
+            let mut sections = pool.sections();
             let stored = worker.shape.stored();
             let rows = match extent {
                 Extent::Whole => snapshot::rows(stored, generation, &mut sections),
