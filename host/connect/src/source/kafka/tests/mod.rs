@@ -1,6 +1,7 @@
 //! Kafka keeps the promises of a source, against librdkafka's own mock of a cluster, and says what is wrong.
 
 mod choice;
+mod linger;
 mod partition;
 
 use std::sync::Arc;
@@ -15,7 +16,10 @@ use super::KafkaSource;
 use crate::source::tests::{
     Fixture, Records, absorb, assert_same, genesis, keeps_the_promises, limits, read_on,
 };
-use crate::source::{PollLimits, Source, SourceError};
+use crate::source::{PollLimits, RecordBlock, Source, SourceError};
+use linger::{
+    a_bounded_run_waits_for_nothing_at_its_end, records_that_have_come_end_silence_and_complaint,
+};
 use sluicegate_model::identity::SourceIdentity;
 use sluicegate_model::position::{NextOffset, Partition, Position};
 use sluicegate_model::time::Clock;
@@ -140,6 +144,8 @@ both_ways! {
     errors_of_a_fetch_that_pass_lose_nothing,
     what_is_acknowledged_is_shown_to_the_group,
     records_linger_together_after_the_first,
+    a_bounded_run_waits_for_nothing_at_its_end,
+    records_that_have_come_end_silence_and_complaint,
     leaders_that_move_lose_and_repeat_nothing,
     partitions_that_the_topic_is_given_later_are_read_from_their_start,
 }
@@ -589,7 +595,7 @@ fn records_linger_together_after_the_first(way: FetchWay) {
         blocks = source.poll(&limits).unwrap();
         !blocks.is_empty()
     });
-    assert_eq!(blocks.iter().map(crate::source::RecordBlock::len).sum::<usize>(), 3000);
+    assert_eq!(blocks.iter().map(RecordBlock::len).sum::<usize>(), 3000);
     assert_eq!(blocks.len(), 3, "one block a partition");
 }
 
