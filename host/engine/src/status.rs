@@ -310,6 +310,10 @@ pub struct LiveResults {
     pub rows: Vec<Vec<serde_json::Value>>,
     /// Rows beyond that which were left out.
     pub rows_left_out: u64,
+    /// Those of them that do not come again unless they change: their windows have fired. The others come with the next
+    /// results.
+    #[serde(skip)]
+    pub rows_gone: u64,
 }
 
 impl LiveResults {

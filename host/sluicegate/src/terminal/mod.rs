@@ -1,5 +1,6 @@
 //! The console sink: every few seconds the groups that changed since last time, as an aligned table on standard
-//! output. In update mode: a group is shown again whenever it changed. When the lane is gone, what was not shown yet is.
+//! output. In update mode: a group is shown again whenever it changed. Groups for which a table has no room wait for the
+//! next ones. When the lane is gone, what was not shown yet is.
 
 pub mod columns;
 pub mod table;
@@ -107,59 +108,99 @@ fn print(table: Option<String>) {
     }
 }
 
-/// The newest rows of each group since the last table.
+/// The newest rows of each group that were not shown yet.
 #[derive(Default)]
 struct Changed {
+    /// The newest results, without their rows.
     last: Option<LiveResults>,
-    /// By window and key, with the number of the results they came with.
-    groups: BTreeMap<String, (u64, Vec<Vec<Value>>)>,
+    /// By window and key.
+    groups: BTreeMap<String, Unshown>,
     received: u64,
-    left_out: u64,
+    /// Rows that were left out of results since the last table, and do not come again.
+    gone: u64,
     /// The last group of the last table that left some out: the next one goes on behind it.
     shown_to: String,
+}
+
+/// A group that was not shown yet.
+#[derive(Default)]
+struct Unshown {
+    /// The number of the results that it came with.
+    received: u64,
+    rows: Vec<Vec<Value>>,
 }
 
 impl Changed {
     fn add(&mut self, results: &LiveResults) {
         self.received += 1;
         for row in &results.rows {
-            let (received, rows) = self.groups.entry(group_of(results, row)).or_default();
-            if *received != self.received {
-                rows.clear();
-                *received = self.received;
+            let group = self.groups.entry(group_of(results, row)).or_default();
+            if group.received != self.received {
+                *group = Unshown { received: self.received, rows: Vec::new() };
             }
-            rows.push(row.clone());
+            group.rows.push(row.clone());
         }
-        self.left_out += results.rows_left_out;
+        self.gone += results.rows_gone;
         self.last = Some(LiveResults { rows: Vec::new(), ..results.clone() });
     }
 
-    /// The table of what has changed: of many groups those that changed last, and of groups that changed together the
-    /// ones whose turn it is. In the order of windows and keys.
+    /// The table of what was not shown: of many groups those that changed last, and of groups that changed together the
+    /// ones whose turn it is. In the order of windows and keys. The others wait for the next tables.
     fn take(&mut self, rows_max: usize, moment: Moment) -> Option<String> {
-        let mut results = self.last.take()?;
-        let groups = std::mem::take(&mut self.groups);
-        let all: usize = groups.values().map(|(_, rows)| rows.len()).sum();
-        let mut groups: Vec<_> = groups.into_iter().collect();
-        if all > rows_max {
-            let shown_to = &self.shown_to;
-            groups.sort_by(|(one, (a, _)), (other, (b, _))| {
-                (Reverse(a), one <= shown_to, one).cmp(&(Reverse(b), other <= shown_to, other))
-            });
-            let mut left = rows_max;
-            groups.retain(|(_, (_, rows))| {
-                let fits = rows.len() <= left;
-                left -= if fits { rows.len() } else { left };
-                fits
-            });
-            self.shown_to = groups.last().map(|(group, _)| group.clone()).unwrap_or_default();
-            groups.sort_by(|(one, _), (other, _)| one.cmp(other));
+        let last = self.last.as_mut()?;
+        // What comes again is left out of the newest results only.
+        let to_come = std::mem::take(&mut last.rows_left_out).saturating_sub(last.rows_gone);
+        let left_out = std::mem::take(&mut self.gone) + to_come;
+        if self.groups.is_empty() && left_out == 0 {
+            return None;
         }
-        results.rows = groups.into_iter().flat_map(|(_, (_, rows))| rows).collect();
-        let skipped = all - results.rows.len();
-        results.rows_left_out = std::mem::take(&mut self.left_out) + skipped as u64;
+        let mut results = last.clone();
+        let (shown, cut) = self.next_groups(rows_max);
+        results.rows = shown.into_values().flat_map(|group| group.rows).collect();
+        let waiting: usize = self.groups.values().map(|group| group.rows.len()).sum();
+        results.rows_left_out = left_out + (cut + waiting) as u64;
+        self.forget_oldest();
         Some(render(&results, moment))
     }
+
+    /// Takes out the groups that the next table shows. How many rows it has no room for though their group is shown.
+    fn next_groups(&mut self, rows_max: usize) -> (BTreeMap<String, Unshown>, usize) {
+        let mut groups: Vec<_> = std::mem::take(&mut self.groups).into_iter().collect();
+        if fitting(&groups, rows_max) == groups.len() {
+            return (groups.into_iter().collect(), 0);
+        }
+        let shown_to = &self.shown_to;
+        groups.sort_by(|(one, a), (other, b)| {
+            let turn = |name| (name <= shown_to, name);
+            (Reverse(a.received), turn(one)).cmp(&(Reverse(b.received), turn(other)))
+        });
+        // One group alone may have more rows than a table.
+        let waiting = groups.split_off(fitting(&groups, rows_max).max(1));
+        let (last, group) = groups.last_mut().expect("at least one");
+        self.shown_to.clone_from(last);
+        let cut = group.rows.len().saturating_sub(rows_max);
+        group.rows.truncate(rows_max);
+        self.groups = waiting.into_iter().collect();
+        (groups.into_iter().collect(), cut)
+    }
+
+    /// No more wait than the last table could show.
+    fn forget_oldest(&mut self) {
+        let mut groups: Vec<_> = std::mem::take(&mut self.groups).into_iter().collect();
+        groups.sort_by_key(|(_, group)| Reverse(group.received));
+        groups.truncate(fitting(&groups, LiveResults::ROWS_MAX));
+        self.groups = groups.into_iter().collect();
+    }
+}
+
+/// How many of these groups, from the first, have at most so many rows together.
+fn fitting(groups: &[(String, Unshown)], rows_max: usize) -> usize {
+    let mut rows = 0;
+    let fit = groups.iter().take_while(|(_, group)| {
+        rows += group.rows.len();
+        rows <= rows_max
+    });
+    fit.count()
 }
 
 /// Window and key of a row; sorts by window first.

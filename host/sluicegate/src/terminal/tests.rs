@@ -12,6 +12,7 @@ fn results(rows: &[(&str, i64)]) -> LiveResults {
         key_columns: 1,
         rows: rows.iter().map(|(store, n)| vec![json!(store), json!(n)]).collect(),
         rows_left_out: 0,
+        rows_gone: 0,
     }
 }
 
@@ -53,6 +54,63 @@ fn rows_of_a_group_stand_together_or_not_at_all() {
     let table = changed.take(2, Moment::Running).unwrap();
     assert!(table.contains("\nb ") && !table.contains("\na "), "{table}");
     assert!(table.ends_with("… 2 more rows"), "{table}");
+}
+
+#[test]
+fn what_a_table_leaves_out_waits_for_the_next_ones() {
+    let mut changed = Changed::default();
+    changed.add(&results(&[("a", 1), ("b", 1), ("c", 1), ("d", 1), ("e", 1)]));
+    assert_eq!(stores(&mut changed, 2), ["a", "b"]);
+    changed.add(&results(&[("a", 2)]));
+    let table = changed.take(2, Moment::Running).unwrap();
+    assert!(table.contains(": 4 changed rows of") && table.ends_with("… 2 more rows"), "{table}");
+    assert!(table.contains("\na ") && table.contains("\nc "), "{table}");
+    assert_eq!(stores(&mut changed, 1), ["d"], "though nothing has changed");
+    let table = changed.take(LiveResults::ROWS_MAX, Moment::Ended).unwrap();
+    assert!(table.contains(": 1 changed row,") && table.contains("\ne "), "{table}");
+    assert_eq!(changed.take(2, Moment::Running), None);
+}
+
+#[test]
+fn a_group_with_more_rows_than_a_table_is_cut_and_keeps_no_other_from_its_turn() {
+    let mut changed = Changed::default();
+    changed.add(&results(&[("a", 1), ("a", 2), ("a", 3), ("b", 1)]));
+    let table = changed.take(2, Moment::Running).unwrap();
+    assert!(table.contains(": 4 changed rows of") && table.ends_with("… 2 more rows"), "{table}");
+    assert_eq!(stores(&mut changed, 2), ["b"]);
+    assert_eq!(changed.take(2, Moment::Running), None);
+}
+
+#[test]
+fn no_more_groups_wait_than_the_last_table_could_show() {
+    let mut changed = Changed::default();
+    let all: Vec<String> =
+        (0..2 * LiveResults::ROWS_MAX).map(|store| format!("s{store:04}")).collect();
+    for part in all.chunks(100) {
+        changed.add(&results(&part.iter().map(|store| (&**store, 1)).collect::<Vec<_>>()));
+    }
+    assert_eq!(stores(&mut changed, 1), ["s0900"], "of those that came last");
+    let rest = stores(&mut changed, LiveResults::ROWS_MAX);
+    assert_eq!((rest.len(), &*rest[0], &**rest.last().unwrap()), (500, "s0400", "s0999"));
+    assert_eq!(changed.take(1, Moment::Running), None);
+}
+
+#[test]
+fn what_is_left_out_of_several_results_counts_once_unless_it_is_gone() {
+    let mut changed = Changed::default();
+    // Two of five groups come at once: the others come next.
+    let of_open = |rows, left_out| LiveResults { rows_left_out: left_out, ..results(rows) };
+    changed.add(&of_open(&[("a", 1), ("b", 1)], 3));
+    changed.add(&of_open(&[("c", 1), ("d", 1)], 1));
+    let table = changed.take(4, Moment::Running).unwrap();
+    assert!(table.contains(": 5 changed rows of") && table.ends_with("… 1 more row"), "{table}");
+    // They fire, and only one row of each window is told.
+    let of_fired = |rows| LiveResults { rows_left_out: 2, rows_gone: 2, ..results(rows) };
+    changed.add(&of_fired(&[("a", 2)]));
+    changed.add(&of_fired(&[("b", 2)]));
+    let table = changed.take(4, Moment::Running).unwrap();
+    assert!(table.contains(": 6 changed rows of") && table.ends_with("… 4 more rows"), "{table}");
+    assert_eq!(changed.take(4, Moment::Running), None, "all of it was told");
 }
 
 /// A console that has shown nothing yet, and whose lane ends at once.

@@ -159,7 +159,7 @@ impl Desk {
         }
         let skipped = all.saturating_sub(LiveResults::ROWS_MAX);
         let rows: Vec<Vec<Value>> = batches.iter().flat_map(json_rows).skip(skipped).collect();
-        let left_out = left_out + fired_left_out + skipped;
+        let gone = fired_left_out + skipped;
         // Nobody listens any more: nothing to do about it.
         let _ = self.outside.live.send(Arc::new(LiveResults {
             pipeline: self.config.name.to_string(),
@@ -167,7 +167,8 @@ impl Desk {
             columns: schema.fields().iter().map(|field| field.name().clone()).collect(),
             key_columns,
             rows,
-            rows_left_out: left_out as u64,
+            rows_left_out: (left_out + gone) as u64,
+            rows_gone: gone as u64,
         }));
     }
 }

@@ -15,7 +15,7 @@ pub(crate) struct RawConsoleSink {
     #[serde(default)]
     #[schemars(example = &"5s", extend("default" = "5s"))]
     pub(crate) every: Option<DurationText>,
-    /// At most this many rows each time; when the input ends, all that were not shown, at most 500.
+    /// At most this many rows each time; others wait for the next tables, at most 500, and are shown when the input ends.
     /// Default 20, which fits a terminal.
     #[serde(default)]
     #[schemars(example = 20, extend("default" = 20))]

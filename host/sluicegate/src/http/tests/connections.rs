@@ -131,6 +131,7 @@ async fn a_live_view_that_nobody_reads_is_cut_off() {
         key_columns: 1,
         rows: vec![vec!["x".repeat(1 << 20).into()]],
         rows_left_out: 0,
+        rows_gone: 0,
     });
     let live = server._fixture.live.clone();
     is_cut_off(&server, async || {

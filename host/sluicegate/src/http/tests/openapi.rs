@@ -282,6 +282,7 @@ async fn the_events_of_a_live_stream_are_those_that_are_sent() {
         key_columns: 1,
         rows: Vec::new(),
         rows_left_out: 0,
+        rows_gone: 0,
     };
     let sent = serde_json::to_value(sent).unwrap();
     let fields = |of: &Value| of.as_object().unwrap().keys().cloned().collect::<BTreeSet<_>>();

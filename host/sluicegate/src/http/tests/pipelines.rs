@@ -494,6 +494,7 @@ fn results(epoch: u64) -> Arc<LiveResults> {
         key_columns: 1,
         rows: vec![vec!["store-1\n".into(), "12.50".into()]],
         rows_left_out: 0,
+        rows_gone: 0,
     })
 }
 

@@ -54,7 +54,8 @@ pub fn render(results: &LiveResults, moment: Moment) -> String {
         push_line(&mut text, &columns, SEPARATOR, |column| column.place.set(&column.cells[row]));
     }
     if left_out > 0 {
-        write!(text, "\n… {left_out} more rows").expect("strings take all that is written");
+        let rows = if left_out == 1 { "row" } else { "rows" };
+        write!(text, "\n… {left_out} more {rows}").expect("strings take all that is written");
     }
     if columns_left_out > 0 {
         write!(text, "\n… {columns_left_out} more columns")

@@ -13,6 +13,7 @@ fn results(columns: &[&str], rows: Vec<Vec<Value>>) -> LiveResults {
         key_columns: 1,
         rows,
         rows_left_out: 0,
+        rows_gone: 0,
     }
 }
 
