@@ -56,6 +56,9 @@ pub(crate) fn measure(
     // As Amdahl has it: of one worker's time so much stays, whatever the second one does.
     let serial = |round: &Round| (2.0 / faster(round) - 1.0) * 100.0;
     figures.add("scaling.serial_percent", Unit::Percent, middle(&serial));
+    // Readers and start-up work beside the lane with one worker too: two cores cannot give more than this.
+    let possible = |round: &Round| 2.0 * round.one.wall_nanos as f64 / round.two.cpu_nanos as f64;
+    figures.add("scaling.two_workers.possible", Unit::Ratio, middle(&possible));
     let dearer = |round: &Round| round.two.cpu_nanos as f64 / round.one.cpu_nanos as f64;
     figures.add("scaling.two_workers.cpu_ratio", Unit::Ratio, middle(&dearer));
     Ok(())
