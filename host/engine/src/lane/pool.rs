@@ -31,7 +31,7 @@ pub(super) const LONG_TURN: Duration = Duration::from_secs(1);
 const WORTH_FORKING_NANOS: u64 = 200_000;
 
 /// Of a turn with fewer rows most is what every turn takes: what it took says little of a row.
-const ROWS_TOLD: usize = 256;
+const ITEMS_TOLD: usize = 256;
 
 /// The threads that workers run on.
 pub(super) struct Pool {
@@ -41,9 +41,12 @@ pub(super) struct Pool {
     pulse: Pulse,
     /// For all workers but the first, which runs on the lane's own thread. None if there is no other.
     threads: Option<Arc<rayon::ThreadPool>>,
-    /// What the last turn took; more than it may be before the first.
-    nanos_per_row: AtomicU64,
+    /// Of the rows of a turn.
+    rows: Cost,
 }
+
+/// What one item of some work takes, as the last ones took it, ns.
+pub(super) struct Cost(AtomicU64);
 
 /// The threads for some work. None: it is done on the lane's own thread, for each worker in turn.
 pub(super) struct Hands<'p> {
@@ -66,9 +69,8 @@ impl Pool {
                 .thread_name(|index| format!("worker-{}", index + 1))
                 .build()
         });
-        let nanos_per_row = AtomicU64::new(WORTH_FORKING_NANOS);
         let threads = threads.transpose()?.map(Arc::new);
-        Ok(Self { count, brake, pulse, threads, nanos_per_row })
+        Ok(Self { count, brake, pulse, threads, rows: Cost::default() })
     }
 
     /// Of all plugins.
@@ -149,7 +151,12 @@ impl Pool {
     /// The threads for work on so many rows of a turn. Few rows are left to the lane's own thread, if rows took little in
     /// the turns before.
     pub(super) fn for_rows(&self, rows: usize) -> Hands<'_> {
-        let nanos = self.nanos_per_row.load(Ordering::Relaxed).saturating_mul(rows as u64);
+        self.for_items(&self.rows, rows)
+    }
+
+    /// The same for work on so many items of another kind.
+    pub(super) fn for_items(&self, cost: &Cost, items: usize) -> Hands<'_> {
+        let nanos = cost.0.load(Ordering::Relaxed).saturating_mul(items as u64);
         let threads = self.threads.as_deref().filter(|_| nanos >= WORTH_FORKING_NANOS);
         Hands { threads }
     }
@@ -158,8 +165,21 @@ impl Pool {
     pub(super) fn learn(&self, rows: usize, took: Duration) {
         let nanos = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
         // All of them may have worked all the while.
-        let nanos = nanos.saturating_mul(self.count as u64) / rows.max(ROWS_TOLD) as u64;
-        self.nanos_per_row.store(nanos, Ordering::Relaxed);
+        self.rows.learn(rows, nanos.saturating_mul(self.count as u64));
+    }
+}
+
+impl Default for Cost {
+    /// Nothing is known yet: as much as makes one item worth it.
+    fn default() -> Self {
+        Self(AtomicU64::new(WORTH_FORKING_NANOS))
+    }
+}
+
+impl Cost {
+    /// So many items took so long, ns of all workers together.
+    pub(super) fn learn(&self, items: usize, nanos: u64) {
+        self.0.store(nanos / items.max(ITEMS_TOLD) as u64, Ordering::Relaxed);
     }
 }
 
@@ -311,6 +331,11 @@ mod tests {
         assert!(alone(99) && !alone(100), "a turn takes its time with one row as well");
         pool.learn(10, Duration::from_secs(1));
         assert!(!alone(1), "a plugin that takes a tenth of a second for a row");
+        let groups = Cost::default();
+        let alone = |items| pool.for_items(&groups, items).threads.is_none();
+        assert!(alone(0) && !alone(1), "what is known of rows is not known of groups");
+        groups.learn(500, 100_000);
+        assert!(alone(999) && !alone(1_000), "200 ns a group");
         assert_eq!(working(&pool, 0)[1].split(' ').next(), Some("1"), "each by its number");
     }
 }

@@ -26,7 +26,7 @@ use crate::lane::LaneError;
 use crate::lane::asked::WindowsAsked;
 use crate::lane::logic::share::{Share, owner};
 use crate::lane::plan::{FittedStage, WindowsPlan};
-use crate::lane::pool::Pool;
+use crate::lane::pool::{Cost, Pool};
 use crate::lane::rows::Rows;
 use crate::lane::stage::{Running, report_stage};
 use aggregate::{Aggregate, CondemnedGroup, Results};
@@ -58,6 +58,8 @@ pub(in crate::lane) struct Windows {
     is_saved: bool,
     /// CPU time of the lane's thread for results, since the last report, ns.
     sink_nanos: u64,
+    /// Of groups for whoever listens.
+    shown: Cost,
 }
 
 /// What one worker owns.
@@ -145,7 +147,8 @@ impl Windows {
             nanos: 0,
         };
         let workers = (0..pool.len()).map(worker).collect();
-        Self { plan, workers, firing: Firing::default(), is_saved: false, sink_nanos: 0 }
+        let (firing, shown) = (Firing::default(), Cost::default());
+        Self { plan, workers, firing, is_saved: false, sink_nanos: 0, shown }
     }
 
     /// Runs another aggregate from now on. Open windows stay.
@@ -239,13 +242,20 @@ impl Kind for Windows {
     }
 
     fn show(&mut self, given: &Given<'_>, max: usize) -> Changed {
-        let Self { plan, workers, .. } = self;
+        let Self { plan, workers, shown, .. } = self;
         let share = max.div_ceil(given.pool.len());
         let by = Watching { watcher: Watcher::Live, watermark: given.clock.watermark() };
-        let results = given.pool.each_worker(workers, |_, worker| {
-            let max = worker.shape.looked_at(share);
-            worker.changed(plan, by, max)
+        let looked_at = |worker: &Worker| worker.shape.looked_at(share);
+        let groups = workers.iter().map(|it| it.shape.changed_len().min(looked_at(it))).sum();
+        // Ten times a second, most often for a few groups.
+        let hands = given.pool.for_items(shown, groups);
+        let results = hands.each_worker(workers, |_, worker| {
+            let started = thread_cpu_nanos();
+            let results = worker.changed(plan, by, looked_at(worker));
+            (results, thread_cpu_nanos() - started)
         });
+        let (results, nanos): (Vec<_>, Vec<_>) = results.into_iter().unzip();
+        shown.learn(groups, nanos.into_iter().sum());
         let left_out = workers.iter().map(|worker| worker.shape.changed_len()).sum();
         Changed { rows: join(&results), left_out }
     }
