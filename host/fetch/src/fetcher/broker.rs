@@ -92,7 +92,8 @@ impl<'a> Worker<'a> {
             None => self.link.insert(connect(self.shared, self.broker, &self.answers)?),
         };
         let options = &self.shared.options;
-        let (wait, min_bytes) = self.pace.of(options.wait, options.min_bytes);
+        let unseen = (self.shared.who_reads.unseen)();
+        let (wait, min_bytes) = self.pace.of(options.wait, options.min_bytes, unseen);
         let amount = Amount {
             wait_ms: i32::try_from(wait.as_millis()).unwrap_or(i32::MAX),
             // A broker counts no more than it may send.

@@ -142,6 +142,14 @@ pub enum Trouble {
     Refused(i16),
 }
 
+/// Who reads, as the threads know it. Nothing of it is called under a lock.
+struct WhoReads {
+    /// Something has come, or there is something to say of a broker.
+    news: Box<dyn Fn() + Send + Sync>,
+    /// For how long nobody sees what comes now.
+    unseen: Box<dyn Fn() -> Duration + Send + Sync>,
+}
+
 /// Fetches until it is dropped.
 pub struct Fetcher {
     shared: Arc<Shared>,
@@ -155,7 +163,22 @@ impl Fetcher {
     ///
     /// The machine has no thread to spare.
     pub fn start(options: Options, news: impl Fn() + Send + Sync + 'static) -> io::Result<Self> {
-        let shared = Arc::new(Shared::new(options, Box::new(news)));
+        Self::start_unseen(options, news, || Duration::ZERO)
+    }
+
+    /// The same for somebody who knows for how long nobody sees what becomes of what comes now: brokers where little comes may
+    /// wait for more until then. `unseen` is called at each question.
+    ///
+    /// # Errors
+    ///
+    /// The machine has no thread to spare.
+    pub fn start_unseen(
+        options: Options,
+        news: impl Fn() + Send + Sync + 'static,
+        unseen: impl Fn() -> Duration + Send + Sync + 'static,
+    ) -> io::Result<Self> {
+        let who_reads = WhoReads { news: Box::new(news), unseen: Box::new(unseen) };
+        let shared = Arc::new(Shared::new(options, who_reads));
         leaders::start(&shared)?;
         Ok(Self { shared })
     }

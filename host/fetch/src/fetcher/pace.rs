@@ -4,13 +4,22 @@
 //! and there, is then most of the cost. So it is asked to wait a moment for more. It answers as soon as there is [`WORTHWHILE`],
 //! so that nothing is slower where much comes.
 //!
+//! The moment may be longer where nobody sees yet what becomes of the records: until shortly before somebody does. Whoever is shown
+//! results ten times a second is shown the same so, and a broker answers for all that comes in between.
+//!
 //! Where nothing comes within that moment it was asked in vain, and what comes next is asked for without it. It is tried again
 //! behind every answer, then behind every second, and so on: whoever is sent a record now and then is asked hardly more often.
 
 use std::time::Duration;
 
-/// The moment. Whoever reads is told so much later.
+/// The moment where somebody may see it at once. Whoever reads is told so much later.
 const MOMENT: Duration = Duration::from_millis(5);
+
+/// The moment is never longer than this.
+const MOMENT_MAX: Duration = Duration::from_millis(50);
+
+/// A long moment ends so much before somebody sees: what comes behind it is asked for once more by then.
+const IN_TIME: Duration = Duration::from_millis(8);
 
 /// Bytes that are worth an answer at once.
 const WORTHWHILE: i32 = 64 << 10;
@@ -52,11 +61,12 @@ impl Pace {
         }
     }
 
-    /// How long the broker may wait, and for how many bytes, if it would wait so for these. Whoever has chosen another number of
-    /// bytes than one has chosen how long to wait as well.
-    pub(super) fn of(&self, wait: Duration, min_bytes: i32) -> (Duration, i32) {
+    /// How long the broker may wait, and for how many bytes, if it would wait so for these. Nobody sees for `unseen` what comes.
+    /// Whoever has chosen another number of bytes than one has chosen how long to wait as well.
+    pub(super) fn of(&self, wait: Duration, min_bytes: i32, unseen: Duration) -> (Duration, i32) {
         if self.waits && min_bytes <= 1 && wait > MOMENT {
-            (MOMENT, WORTHWHILE)
+            let moment = unseen.saturating_sub(IN_TIME).clamp(MOMENT, MOMENT_MAX);
+            (moment.min(wait), WORTHWHILE)
         } else {
             (wait, min_bytes)
         }
@@ -73,7 +83,7 @@ mod tests {
     fn asked(answers: u32, moments: u32) -> (u32, u32) {
         let (mut pace, mut late, mut empty, mut passed) = (Pace::default(), 0, 0, 0);
         for _ in 0..answers {
-            let waits = pace.of(LONG, 1) == (MOMENT, WORTHWHILE);
+            let waits = pace.of(LONG, 1, Duration::ZERO) == (MOMENT, WORTHWHILE);
             let has_records = !waits || passed + 1 >= moments;
             passed = if has_records { 0 } else { passed + 1 };
             late += u32::from(waits);
@@ -96,17 +106,32 @@ mod tests {
         pace.answered(true);
         pace.answered(false);
         for _ in 0..100 {
-            assert_eq!(pace.of(LONG, 1), (LONG, 1));
+            assert_eq!(pace.of(LONG, 1, Duration::ZERO), (LONG, 1));
             pace.answered(false);
         }
+    }
+
+    #[test]
+    fn a_broker_waits_until_shortly_before_somebody_sees() {
+        let mut pace = Pace::default();
+        assert_eq!(pace.of(LONG, 1, LONG), (LONG, 1), "it was not heard yet");
+        pace.answered(true);
+        let moment = |unseen: u64| {
+            let (wait, least) = pace.of(LONG, 1, Duration::from_millis(unseen));
+            assert_eq!(least, WORTHWHILE);
+            wait.as_millis()
+        };
+        assert_eq!([0, 3, 10, 20, 50, 58, 1_000].map(moment), [5, 5, 5, 12, 42, 50, 50]);
+        let short = Duration::from_millis(30);
+        assert_eq!(pace.of(short, 1, LONG), (short, WORTHWHILE));
     }
 
     #[test]
     fn what_was_chosen_is_obeyed() {
         let mut pace = Pace::default();
         pace.answered(true);
-        assert_eq!(pace.of(LONG, 1), (MOMENT, WORTHWHILE));
-        assert_eq!(pace.of(LONG, 4_096), (LONG, 4_096));
-        assert_eq!(pace.of(MOMENT / 2, 1), (MOMENT / 2, 1));
+        assert_eq!(pace.of(LONG, 1, Duration::ZERO), (MOMENT, WORTHWHILE));
+        assert_eq!(pace.of(LONG, 4_096, LONG), (LONG, 4_096));
+        assert_eq!(pace.of(MOMENT / 2, 1, LONG), (MOMENT / 2, 1));
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::contact::{Contact, Odds};
 use super::queue::Queue;
 use super::slot::{PASSES_BY_ITSELF, Slot, Work, trouble_in};
-use super::{Arrival, Fetched, Options, Trouble, Waiting};
+use super::{Arrival, Fetched, Options, Trouble, Waiting, WhoReads};
 use crate::link::{Breaker, LinkError};
 use crate::wire::fetch::{Answer, Part, Wanted};
 use crate::wire::metadata::{Broker, Metadata};
@@ -20,8 +20,7 @@ pub(super) struct Shared {
     changed: Condvar,
     /// Something has come.
     arrived: Condvar,
-    /// Called then, and when there is something to say of a broker. Not under the lock.
-    news: Box<dyn Fn() + Send + Sync>,
+    pub(super) who_reads: WhoReads,
 }
 
 /// Of one fetcher.
@@ -48,15 +47,15 @@ pub(super) struct State {
 }
 
 impl Shared {
-    pub(super) fn new(options: Options, news: Box<dyn Fn() + Send + Sync>) -> Self {
+    pub(super) fn new(options: Options, who_reads: WhoReads) -> Self {
         let (changed, arrived) = (Condvar::new(), Condvar::new());
-        Self { options, state: Mutex::default(), changed, arrived, news }
+        Self { options, state: Mutex::default(), changed, arrived, who_reads }
     }
 
     /// Has who reads look whether there is enough, and tells the news.
     pub(super) fn tell(&self) {
         self.arrived.notify_all();
-        (self.news)();
+        (self.who_reads.news)();
     }
 
     pub(super) fn lock(&self) -> MutexGuard<'_, State> {
@@ -128,7 +127,7 @@ impl Shared {
         if is_enough {
             self.arrived.notify_all();
         }
-        (self.news)();
+        (self.who_reads.news)();
     }
 
     pub(super) fn take(&self) -> Option<Arrival> {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use rdkafka::consumer::BaseConsumer;
+use sluicegate_model::time::Clock;
 use sluicegate_pipeline::{FetchWay, KafkaConfig, unsupported_by_direct_fetch};
 use sluicegate_runtime::Bell;
 
@@ -25,12 +26,12 @@ pub(super) fn choose(
     name: &str,
     ahead: u64,
     consumer: &Arc<BaseConsumer<Context>>,
-    bell: &Bell,
+    (clock, bell): (&Clock, &Bell),
     instead: Option<Arc<str>>,
 ) -> Result<(Feed, Option<Arc<str>>), SourceError> {
     let librdkafka = || Feed::Librdkafka(BatchQueue::new(Arc::clone(consumer), bell.clone()));
     let direct = || -> Result<_, SourceError> {
-        Ok(Feed::Direct(Box::new(Direct::new(config, name, bell.clone(), ahead)?)))
+        Ok(Feed::Direct(Box::new(Direct::new(config, name, (clock, bell), ahead)?)))
     };
     match config.fetch {
         FetchWay::Librdkafka => Ok((librdkafka(), None)),

@@ -18,6 +18,7 @@ impl KafkaSource {
     /// Fills the blocks of the readers until a limit is reached.
     pub(super) fn collect(&mut self, limits: &PollLimits) -> Result<(), SourceError> {
         let mut room = Room::of(limits);
+        self.feed.unseen_until(limits.unseen_until);
         // What is there already costs no wait.
         self.take_at_once(&mut room)?;
         if room.is_untouched(limits) && self.at_odds.is_none() {

@@ -28,6 +28,14 @@ impl Feed {
         }
     }
 
+    /// Nobody sees before then what becomes of what comes now.
+    pub(super) fn unseen_until(&self, until: Duration) {
+        match self {
+            Self::Librdkafka(_) => {}
+            Self::Direct(direct) => direct.unseen_until(until),
+        }
+    }
+
     /// Waits until there is `enough` to take, and with librdkafka until there are `at_most` messages. False if there is
     /// nothing.
     pub(super) fn fill(&mut self, timeout: Duration, enough: Waiting, at_most: usize) -> bool {

@@ -160,7 +160,7 @@ impl KafkaSource {
         let consumer = Arc::new(consumer);
         let started = watch(Arc::clone(&knowledge), Arc::clone(&consumer), woken);
         started.map_err(|error| failed("start a thread", error))?;
-        let (feed, instead) = choose(config, name, ahead, &consumer, &bell, instead)?;
+        let (feed, instead) = choose(config, name, ahead, &consumer, (&clock, &bell), instead)?;
         Ok(Self {
             config: config.clone(),
             name: name.to_owned(),

@@ -5,6 +5,7 @@
 
 mod options;
 mod security;
+mod unseen;
 mod verdict;
 
 use std::collections::BTreeSet;
@@ -14,6 +15,7 @@ use std::time::Duration;
 use sluicegate_fetch::batch::{Record, Stand, Walk};
 use sluicegate_fetch::{Fetcher, Options, Waiting};
 use sluicegate_model::identity::SourceIdentity;
+use sluicegate_model::time::Clock;
 use sluicegate_pipeline::KafkaConfig;
 use sluicegate_runtime::Bell;
 
@@ -22,6 +24,7 @@ use super::failed;
 use super::partition::{Lent, PartitionReader, Taken};
 use super::room::Room;
 use crate::source::{Header, SourceError};
+use unseen::Unseen;
 
 /// Says how to do without.
 pub(super) const USE_LIBRDKAFKA: &str = "set `source.kafka.fetch = \"librdkafka\"`";
@@ -30,6 +33,7 @@ pub(super) const USE_LIBRDKAFKA: &str = "set `source.kafka.fetch = \"librdkafka\
 pub(super) struct Direct {
     options: Options,
     bell: Bell,
+    unseen: Unseen,
     /// None before it is known which topic this is.
     fetcher: Option<Fetcher>,
     open: Option<Open>,
@@ -54,18 +58,19 @@ impl Direct {
     pub(super) fn new(
         config: &KafkaConfig,
         name: &str,
-        bell: Bell,
+        (clock, bell): (&Clock, &Bell),
         ahead: u64,
     ) -> Result<Self, SourceError> {
         let options = options::of(config, name, ahead)?;
-        Ok(Self { options, bell, fetcher: None, open: None, beginning: BTreeSet::new() })
+        let (bell, unseen) = (bell.clone(), Unseen::new(clock.clone()));
+        Ok(Self { options, bell, unseen, fetcher: None, open: None, beginning: BTreeSet::new() })
     }
 
     /// Begins to fetch in this topic and no other.
     pub(super) fn begin(&mut self, identity: &SourceIdentity) -> Result<(), SourceError> {
         let options = Options { topic_id: identity.topic.clone(), ..self.options.clone() };
-        let bell = self.bell.clone();
-        let fetcher = Fetcher::start(options, move || bell.ring());
+        let (bell, unseen) = (self.bell.clone(), self.unseen.clone());
+        let fetcher = Fetcher::start_unseen(options, move || bell.ring(), move || unseen.left());
         self.fetcher = Some(fetcher.map_err(|error| failed("start a thread", error))?);
         Ok(())
     }
@@ -100,6 +105,11 @@ impl Direct {
         if let Some(fetcher) = &self.fetcher {
             fetcher.add(number, offset, None);
         }
+    }
+
+    /// Nobody sees before then what becomes of what comes now: brokers where little comes may wait for more.
+    pub(super) fn unseen_until(&self, until: Duration) {
+        self.unseen.set(until);
     }
 
     /// Waits until so much has come, or it makes no sense to wait for more. False if nothing has come.
