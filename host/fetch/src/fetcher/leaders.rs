@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::broker::{self, pause_after};
 use super::state::Shared;
+use crate::addresses::{Address, addresses};
 use crate::buffers::Spare;
 use crate::link::{Link, LinkError};
 use crate::wire::TopicId;
@@ -71,13 +72,7 @@ fn learn(shared: &Arc<Shared>, metadata: &Metadata) {
 
 /// Asks one broker after the other, beginning with another one each time, until one answers.
 fn ask_any(shared: &Shared, turn: usize) -> Result<Metadata, String> {
-    let mut addresses: Vec<(String, u16)> = (shared.options.brokers.split(','))
-        .filter_map(|address| {
-            let (host, port) = address.trim().rsplit_once(':')?;
-            let host = host.trim_start_matches('[').trim_end_matches(']');
-            Some((host.to_owned(), port.parse().ok()?))
-        })
-        .collect();
+    let mut addresses: Vec<Address> = addresses(&shared.options.brokers).collect();
     for contact in shared.lock().brokers.values() {
         let address = (contact.broker.host.clone(), contact.broker.port);
         if !addresses.contains(&address) {

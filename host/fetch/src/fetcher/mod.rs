@@ -15,7 +15,7 @@ mod leaders;
 mod pace;
 mod broker;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::io;
 use std::sync::Arc;

@@ -1,5 +1,7 @@
 //! Who leads the partitions of a topic, and where the brokers are.
 
+use std::borrow::Cow;
+
 use super::{METADATA, Question, TopicId, Writer};
 use crate::fault::Fault;
 use crate::read::Reader;
@@ -45,6 +47,8 @@ pub(crate) struct Leader {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Metadata {
     pub(crate) brokers: Vec<Broker>,
+    /// Its id; none if the broker does not tell.
+    pub(crate) cluster: Option<String>,
     /// Kafka's number for it; 0 for none.
     pub(crate) error: i16,
     /// None if the broker does not tell.
@@ -66,7 +70,8 @@ pub(crate) fn read(question: Question, mut answer: Reader<'_>) -> Result<Metadat
             .map_err(|_| Fault::Impossible { what: "the port of a broker", value: port.into() })?;
         brokers.push(Broker { id, host: host.into_owned(), port });
     }
-    let _cluster = answer.compact_text("the id of the cluster")?;
+    let cluster = answer.compact_text("the id of the cluster")?;
+    let cluster = cluster.map(Cow::into_owned).filter(|cluster| !cluster.is_empty());
     let _controller = answer.int32()?;
     let topics = answer.count("the count of topics")?;
     if topics != 1 {
@@ -81,7 +86,7 @@ pub(crate) fn read(question: Question, mut answer: Reader<'_>) -> Result<Metadat
     for _ in 0..answer.count("the count of partitions")? {
         leaders.push(leader(&mut answer)?);
     }
-    Ok(Metadata { brokers, error, topic, leaders })
+    Ok(Metadata { brokers, cluster, error, topic, leaders })
 }
 
 fn leader(answer: &mut Reader<'_>) -> Result<Leader, Fault> {

@@ -1,4 +1,4 @@
-//! What is said to brokers and how they answer: three questions, each in one version.
+//! What is said to brokers and how they answer: few questions, each in one version.
 //!
 //! Versions are those of Kafka 3.1, which every later one still answers: Fetch 13 and Metadata 12 name a topic by its id, so
 //! that a topic which was made anew under its name is never read as if it were the same. Older brokers are asked by its name,
@@ -12,6 +12,7 @@ mod writer;
 pub(crate) mod versions;
 pub(crate) mod metadata;
 pub(crate) mod fetch;
+pub(crate) mod ends;
 #[cfg(test)]
 mod tests;
 
@@ -32,6 +33,7 @@ pub(crate) const FETCH: Question = Question { name: "Fetch", key: 1, version: 13
 pub(crate) const FETCH_BY_NAME: Question = Question { name: "Fetch", key: 1, version: 12 };
 pub(crate) const METADATA: Question = Question { name: "Metadata", key: 3, version: 12 };
 pub(crate) const METADATA_BY_NAME: Question = Question { name: "Metadata", key: 3, version: 9 };
+pub(crate) const LIST_OFFSETS: Question = Question { name: "ListOffsets", key: 2, version: 6 };
 pub(crate) const API_VERSIONS: Question = Question { name: "ApiVersions", key: 18, version: 0 };
 pub(crate) const SASL_HANDSHAKE: Question = Question { name: "SaslHandshake", key: 17, version: 1 };
 pub(crate) const SASL_AUTHENTICATE: Question =

@@ -7,8 +7,8 @@ use proptest::prelude::*;
 use super::fetch::{self, Amount, Diverging, Topic, Wanted};
 use super::metadata::{self, Broker, Leader};
 use super::{
-    API_VERSIONS, Dialect, FETCH, FETCH_BY_NAME, METADATA, METADATA_BY_NAME, SASL_HANDSHAKE,
-    TopicId, Writer,
+    API_VERSIONS, Dialect, FETCH, FETCH_BY_NAME, LIST_OFFSETS, METADATA, METADATA_BY_NAME,
+    SASL_HANDSHAKE, TopicId, Writer, ends,
 };
 use crate::batch::AbortedTransaction;
 use crate::fault::Fault;
@@ -40,6 +40,13 @@ fn questions_are_written_as_kafka_describes_them() {
     assert_eq!(hex(&metadata_in(METADATA_BY_NAME)), by_name);
     let handshake = SASL_HANDSHAKE.request(3, "c", |writer| writer.text("PLAIN"));
     assert_eq!(hex(&handshake), "0000001200110001000000030001630005504c41494e");
+
+    let ends = LIST_OFFSETS.request(4, "c", |writer| ends::write(writer, "sales", &[(3, 5)]));
+    let expected = "000200060000000400016300".to_owned()
+        + "ffffffff00020673616c657302"
+        + "0000000300000005ffffffffffffffff00"
+        + "0000";
+    assert_eq!(hex(&ends), format!("{:08x}{expected}", expected.len() / 2));
 
     let amount =
         Amount { wait_ms: 500, min_bytes: 1, max_bytes: 1 << 20, partition_max_bytes: 4096 };
@@ -86,8 +93,10 @@ fn what_a_broker_lacks_is_named_with_what_it_has() {
         writer.framed()[4..].to_vec()
     };
     let dialect = |ranges: &[(i16, i16, i16)]| Dialect::of(Reader::new(&answer(ranges))).unwrap();
-    let newest = Dialect { fetch: FETCH, metadata: METADATA };
+    let newest = Dialect { fetch: FETCH, metadata: METADATA, has_ends: false };
     assert_eq!(dialect(&[(0, 3, 11), (1, 4, 17), (3, 0, 13)]), Ok(newest));
+    let with_ends = Dialect { has_ends: true, ..newest };
+    assert_eq!(dialect(&[(1, 4, 17), (2, 1, 11), (3, 0, 13)]), Ok(with_ends));
     assert_eq!(dialect(&[(1, 0, 12), (3, 0, 11)]), Ok(Dialect::OLDEST));
     assert_eq!(dialect(&[(1, 0, 11), (3, 0, 12)]), Err((FETCH_BY_NAME, Some(11))));
     assert_eq!(dialect(&[(1, 4, 13)]), Err((METADATA_BY_NAME, None)));
@@ -139,12 +148,43 @@ fn leaders_and_addresses_are_read() {
     let broker = |id, host: &str, port| Broker { id, host: host.to_owned(), port };
     assert_eq!(read.brokers, [broker(1, "one", 9093), broker(2, "other", 9094)]);
     assert_eq!((read.error, read.topic), (0, Some(TopicId([7; 16]))));
+    assert_eq!(read.cluster.as_deref(), Some("cluster"));
     let leader = |partition, broker, epoch| Leader { partition, broker, epoch };
     assert_eq!(read.leaders, [leader(0, Some(2), 40), leader(1, None, 41)]);
     for cut in 0..bytes.len() {
         let read = metadata::read(METADATA, Reader::new(&bytes[..cut]));
         // The last ones are not read.
         assert!(read.is_err() || cut >= bytes.len() - 1, "{cut} of {}", bytes.len());
+    }
+}
+
+fn ends_answer() -> Vec<u8> {
+    let mut writer = Writer::new();
+    writer.int32(0);
+    writer.count(1);
+    writer.compact_text("sales");
+    writer.count(3);
+    // Known, not known yet by a new leader, and of an empty log.
+    for (partition, error, offset) in [(0, 0, 70), (2, 78, -1), (1, 0, 0)] {
+        writer.int32(partition);
+        writer.int16(error);
+        writer.int64(-1);
+        writer.int64(offset);
+        writer.int32(5);
+        writer.no_tags();
+    }
+    writer.no_tags();
+    writer.no_tags();
+    writer.framed()[4..].to_vec()
+}
+
+#[test]
+fn ends_are_read_where_the_leader_knows_them() {
+    let bytes = ends_answer();
+    let read = ends::read(Reader::new(&bytes)).unwrap();
+    assert_eq!(read, [(0, Some(70)), (2, None), (1, Some(0))]);
+    for cut in 0..bytes.len() {
+        assert!(ends::read(Reader::new(&bytes[..cut])).is_err(), "{cut}");
     }
 }
 
@@ -231,9 +271,9 @@ proptest! {
     fn changed_answers_are_read_or_refused(
         changes in vec((any::<prop::sample::Index>(), any::<u8>()), 1..5),
         cut in proptest::option::of(any::<prop::sample::Index>()),
-        is_fetch in any::<bool>(),
+        kind in 0..3_usize,
     ) {
-        let mut bytes = if is_fetch { fetch_answer() } else { metadata_answer() };
+        let mut bytes = [fetch_answer, metadata_answer, ends_answer][kind]();
         for (place, byte) in changes {
             let place = place.index(bytes.len());
             bytes[place] ^= byte;
@@ -241,13 +281,14 @@ proptest! {
         if let Some(cut) = cut {
             bytes.truncate(cut.index(bytes.len()));
         }
-        if is_fetch {
+        if kind == 0 {
             let length = bytes.len();
             if let Ok(answer) = read_fetch(bytes) {
                 prop_assert!(answer.parts.iter().all(|part| part.records.len() <= length));
             }
         } else {
             let _ = metadata::read(METADATA, Reader::new(&bytes));
+            let _ = ends::read(Reader::new(&bytes));
         }
     }
 
@@ -256,6 +297,7 @@ proptest! {
         let _ = Dialect::of(Reader::new(&bytes));
         let _ = metadata::read(METADATA_BY_NAME, Reader::new(&bytes));
         let _ = metadata::read(METADATA, Reader::new(&bytes));
+        let _ = ends::read(Reader::new(&bytes));
         let _ = FETCH.body(&bytes, 1);
         let _ = read_fetch(bytes);
     }

@@ -10,6 +10,7 @@ use super::batch_queue::{BATCH_MESSAGES, BatchQueue};
 use super::context::Context;
 use super::direct::Direct;
 use super::failed;
+use super::own_looks::OwnLooks;
 use super::partition::PartitionReader;
 use crate::source::SourceError;
 
@@ -25,6 +26,14 @@ impl Feed {
         match self {
             Self::Librdkafka(_) => "librdkafka",
             Self::Direct(_) => "direct",
+        }
+    }
+
+    /// Who looks at the topic, if it can be looked at as its records come.
+    pub(super) fn looks(&self) -> Option<OwnLooks> {
+        match self {
+            Self::Librdkafka(_) => None,
+            Self::Direct(direct) => Some(direct.looks()),
         }
     }
 

@@ -14,6 +14,7 @@ mod knowledge;
 mod showing;
 mod context;
 mod ask;
+mod own_looks;
 mod watch;
 mod room;
 mod batch_queue;
@@ -158,9 +159,9 @@ impl KafkaSource {
         let rings = bell.clone();
         consumer.set_nonempty_callback(move || rings.ring());
         let consumer = Arc::new(consumer);
-        let started = watch(Arc::clone(&knowledge), Arc::clone(&consumer), woken);
-        started.map_err(|error| failed("start a thread", error))?;
         let (feed, instead) = choose(config, name, ahead, &consumer, (&clock, &bell), instead)?;
+        let started = watch(&knowledge, &consumer, woken, feed.looks());
+        started.map_err(|error| failed("start a thread", error))?;
         Ok(Self {
             config: config.clone(),
             name: name.to_owned(),

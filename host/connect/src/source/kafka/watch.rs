@@ -15,6 +15,8 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use super::ask;
 use super::context::Context;
 use super::knowledge::{Knowledge, Seen};
+use super::own_looks::OwnLooks;
+use sluicegate_fetch::TopicSeen;
 use sluicegate_model::identity::SourceIdentity;
 
 /// How often the topic is asked for while it or the brokers are away.
@@ -24,6 +26,21 @@ const TROUBLE_REFRESH: Duration = Duration::from_secs(1);
 const METADATA_TIMEOUT: Duration = Duration::from_secs(5);
 
 impl Knowledge {
+    /// What has been seen without librdkafka; none if that is to look. Its first look makes its connections, and a new partition it
+    /// has to know of: it is asked where each begins.
+    fn look_by(&self, own: &mut Option<OwnLooks>) -> Option<Seen> {
+        let before = self.seen()?;
+        let at = self.clock.monotonic();
+        let TopicSeen { topic, cluster, ends } = own.as_mut()?.look()?;
+        let partitions = i32::try_from(ends.len()).ok()?;
+        let identity = SourceIdentity { cluster, topic: Some(topic) };
+        let is_another = before.identity.contradiction(&identity).is_some();
+        if is_another || partitions != before.partitions {
+            return None;
+        }
+        Some(Seen { look: 0, partitions, identity, ends, at })
+    }
+
     fn look(&self, consumer: &BaseConsumer<Context>) -> Result<Seen, String> {
         let at = self.clock.monotonic();
         if self.broker.load(Ordering::Relaxed) < 0 {
@@ -109,16 +126,20 @@ fn caught(topic: &str, look: impl FnOnce() -> Result<Seen, String>) -> Result<Se
     })
 }
 
-/// Starts the thread that keeps `knowledge` fresh until [`Knowledge::stop`].
+/// Starts the thread that keeps `knowledge` fresh until [`Knowledge::stop`]. `own` looks where it can.
 pub(super) fn watch(
-    knowledge: Arc<Knowledge>,
-    consumer: Arc<BaseConsumer<Context>>,
+    knowledge: &Arc<Knowledge>,
+    consumer: &Arc<BaseConsumer<Context>>,
     woken: Receiver<()>,
+    mut own: Option<OwnLooks>,
 ) -> std::io::Result<()> {
+    let (knowledge, consumer) = (Arc::clone(knowledge), Arc::clone(consumer));
     let body = move || {
         let mut silence = 0;
         while !knowledge.stop.load(Ordering::Relaxed) {
-            let seen = caught(&knowledge.topic, || knowledge.look(&consumer));
+            let seen = caught(&knowledge.topic, || {
+                knowledge.look_by(&mut own).map_or_else(|| knowledge.look(&consumer), Ok)
+            });
             let pause = if seen.is_ok() { knowledge.pause(&mut silence) } else { TROUBLE_REFRESH };
             let failed = seen.is_err();
             knowledge.learn(seen);

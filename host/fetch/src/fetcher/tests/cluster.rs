@@ -9,12 +9,12 @@ use std::time::Duration;
 use crate::batch::tests::writer::{Batch, Written};
 use crate::read::Reader;
 use crate::wire::{
-    API_VERSIONS, FETCH, FETCH_BY_NAME, METADATA, METADATA_BY_NAME, TopicId, Writer,
+    API_VERSIONS, FETCH, FETCH_BY_NAME, LIST_OFFSETS, METADATA, METADATA_BY_NAME, TopicId, Writer,
 };
 
 /// What becomes of the next answer with records.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Deed {
+pub(crate) enum Deed {
     /// So many bytes of it are sent, and the connection is closed.
     Cut(usize),
     /// Its length says so much.
@@ -38,33 +38,41 @@ pub(super) enum Deed {
 }
 
 #[derive(Default)]
-pub(super) struct State {
+pub(crate) struct State {
     /// By partition, each batch with its first and last offset.
-    pub(super) logs: Vec<Vec<(i64, i64, Vec<u8>)>>,
+    pub(crate) logs: Vec<Vec<(i64, i64, Vec<u8>)>>,
     /// By partition: index of the broker, and the epoch.
-    pub(super) leaders: Vec<(usize, i32)>,
-    pub(super) deeds: VecDeque<Deed>,
-    pub(super) newest_fetch: i16,
-    pub(super) topic: u8,
+    pub(crate) leaders: Vec<(usize, i32)>,
+    pub(crate) deeds: VecDeque<Deed>,
+    pub(crate) newest_fetch: i16,
+    pub(crate) topic: u8,
     /// Where leaders send clients that say where they are.
-    pub(super) nearest: Option<usize>,
+    pub(crate) nearest: Option<usize>,
     /// By broker, answers with records.
-    pub(super) fed: Vec<usize>,
+    pub(crate) fed: Vec<usize>,
     /// Done to every answer that no other deed is done to.
-    pub(super) always: Option<Deed>,
+    pub(crate) always: Option<Deed>,
     /// Answers about records that were sent whole.
-    pub(super) answers: usize,
+    pub(crate) answers: usize,
+    /// Asked by whoever looks, of the topic and of ends.
+    pub(crate) looks: usize,
+    /// The leader of this partition does not know its end.
+    pub(crate) endless: Option<usize>,
+    /// What is said of the topic.
+    pub(crate) topic_error: i16,
+    /// That were ever made.
+    pub(crate) connections: Vec<TcpStream>,
     ports: Vec<u16>,
 }
 
-pub(super) struct Cluster {
+pub(crate) struct Cluster {
     state: Mutex<State>,
     changed: Condvar,
 }
 
 impl Cluster {
     /// With batches of `of` records each, by compressions in turn.
-    pub(super) fn new(brokers: usize, partitions: usize, batches: usize, of: i64) -> Arc<Self> {
+    pub(crate) fn new(brokers: usize, partitions: usize, batches: usize, of: i64) -> Arc<Self> {
         let log = |partition: usize| {
             (0_i64..).take(batches).map(move |batch| {
                 let base = batch * of;
@@ -99,20 +107,21 @@ impl Cluster {
         cluster
     }
 
-    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
+    pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap()
     }
 
-    pub(super) fn address(&self) -> String {
+    pub(crate) fn address(&self) -> String {
         format!("127.0.0.1:{}", self.lock().ports[0])
     }
 
-    pub(super) fn do_to_answers(&self, deeds: impl IntoIterator<Item = Deed>) {
+    pub(crate) fn do_to_answers(&self, deeds: impl IntoIterator<Item = Deed>) {
         self.lock().deeds.extend(deeds);
         self.changed.notify_all();
     }
 
     fn serve(&self, broker: usize, mut stream: &TcpStream) {
+        self.lock().connections.push(stream.try_clone().unwrap());
         let mut length = [0; 4];
         while stream.read_exact(&mut length).is_ok() {
             let mut request = vec![0; u32::from_be_bytes(length) as usize];
@@ -160,6 +169,11 @@ impl Cluster {
             self.metadata(version == METADATA.version, &mut writer);
             return (writer.framed(), None);
         }
+        if key == LIST_OFFSETS.key {
+            assert_eq!(version, LIST_OFFSETS.version);
+            self.ends(broker, reader, &mut writer);
+            return (writer.framed(), None);
+        }
         assert_eq!(key, FETCH.key);
         assert!([FETCH.version, FETCH_BY_NAME.version].contains(&version));
         let deed = self.fetch(broker, version == FETCH.version, reader, &mut writer);
@@ -168,16 +182,49 @@ impl Cluster {
 
     fn versions(&self, writer: &mut Writer) {
         writer.int16(0);
-        writer.int32(2);
+        writer.int32(3);
         let newest = self.lock().newest_fetch;
         let metadata = if newest < FETCH.version { METADATA_BY_NAME.version } else { 13 };
-        [FETCH.key, 4, newest, METADATA.key, 0, metadata]
+        [FETCH.key, 4, newest, LIST_OFFSETS.key, 1, 10, METADATA.key, 0, metadata]
             .into_iter()
             .for_each(|number| writer.int16(number));
     }
 
+    fn ends(&self, broker: usize, mut reader: Reader<'_>, writer: &mut Writer) {
+        let mut state = self.lock();
+        state.looks += 1;
+        assert_eq!((reader.int32().unwrap(), reader.byte().unwrap()), (-1, 0), "all count");
+        assert_eq!(reader.count("topics").unwrap(), 1);
+        assert_eq!(reader.compact_text("topic").unwrap().as_deref(), Some("sales"));
+        writer.int32(0);
+        writer.count(1);
+        writer.compact_text("sales");
+        let count = reader.count("partitions").unwrap();
+        writer.count(count);
+        for _ in 0..count {
+            let (number, epoch) = (reader.int32().unwrap(), reader.int32().unwrap());
+            assert_eq!(reader.int64().unwrap(), -1, "the latest");
+            reader.skip_tags().unwrap();
+            let partition = usize::try_from(number).unwrap();
+            let leads = state.leaders[partition] == (broker, epoch);
+            let error = match state.endless == Some(partition) {
+                true => 78,
+                false => i16::from(!leads) * NOT_LEADER,
+            };
+            writer.int32(number);
+            writer.int16(error);
+            writer.int64(-1);
+            writer.int64(if error == 0 { state.end(partition) } else { -1 });
+            writer.int32(epoch);
+            writer.no_tags();
+        }
+        writer.no_tags();
+        writer.no_tags();
+    }
+
     fn metadata(&self, has_ids: bool, writer: &mut Writer) {
-        let state = self.lock();
+        let mut state = self.lock();
+        state.looks += 1;
         writer.int32(0);
         writer.count(state.ports.len());
         for (broker, port) in (0..).zip(&state.ports) {
@@ -187,10 +234,10 @@ impl Cluster {
             writer.int8(0);
             writer.no_tags();
         }
-        writer.int8(0);
+        writer.compact_text("shop");
         writer.int32(0);
         writer.count(1);
-        writer.int16(0);
+        writer.int16(state.topic_error);
         writer.compact_text("sales");
         if has_ids {
             writer.raw(&TopicId([state.topic; 16]).0);

@@ -1,6 +1,6 @@
 //! What brokers do to a fetcher: nothing is lost, nothing comes twice, and what cannot be helped is said.
 
-mod cluster;
+pub(crate) mod cluster;
 mod unfit;
 
 use std::collections::BTreeMap;
@@ -19,7 +19,7 @@ use cluster::{Cluster, Deed};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
-fn options(cluster: &Cluster) -> Options {
+pub(crate) fn options(cluster: &Cluster) -> Options {
     Options {
         brokers: cluster.address(),
         topic: "sales".to_owned(),

@@ -1,7 +1,7 @@
 //! Records by connections of our own: walks what the fetcher has brought into the blocks of the partitions.
 //!
-//! librdkafka still answers everything else: which topic this is, where partitions begin and end, who is told what was
-//! committed.
+//! Which topic this is and where partitions end is looked at likewise (`own_looks.rs`). librdkafka still answers everything else:
+//! where partitions begin, what is wrong, who is told what was committed.
 
 mod options;
 mod security;
@@ -21,6 +21,7 @@ use sluicegate_runtime::Bell;
 
 use super::errors::PartitionError;
 use super::failed;
+use super::own_looks::OwnLooks;
 use super::partition::{Lent, PartitionReader, Taken};
 use super::room::Room;
 use crate::source::{Header, SourceError};
@@ -64,6 +65,11 @@ impl Direct {
         let options = options::of(config, name, ahead)?;
         let (bell, unseen) = (bell.clone(), Unseen::new(clock.clone()));
         Ok(Self { options, bell, unseen, fetcher: None, open: None, beginning: BTreeSet::new() })
+    }
+
+    /// Looks at the topic by connections of its own.
+    pub(super) fn looks(&self) -> OwnLooks {
+        OwnLooks::by(self.options.clone())
     }
 
     /// Begins to fetch in this topic and no other.
