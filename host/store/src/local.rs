@@ -227,13 +227,17 @@ impl Put {
     fn stage(&self, payload: &PutPayload, moves: &Moves) -> io::Result<File> {
         let mut file = OpenOptions::new().write(true).create_new(true).open(&self.staging)?;
         file.lock()?;
-        let pieces = payload.iter().flat_map(|chunk| chunk.chunks(SYNC_EVERY));
-        for piece in pieces {
+        let mut pieces = payload.iter().flat_map(|chunk| chunk.chunks(SYNC_EVERY)).peekable();
+        while let Some(piece) = pieces.next() {
             file.write_all(piece)?;
-            file.sync_data()?;
-            moves.note();
+            // Most objects are one piece: that is synced once, with its length.
+            if pieces.peek().is_some() {
+                file.sync_data()?;
+                moves.note();
+            }
         }
         file.sync_all()?;
+        moves.note();
         Ok(file)
     }
 
