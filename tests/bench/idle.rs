@@ -64,9 +64,7 @@ fn at_rest(folder: &Path, from: From<'_>, pipelines: usize, lasting: Duration) -
     let mut host = Daemon::start("the host", &child::command(&arguments)?, Output::Log(&log))?;
     host.wait_ready(PATIENCE, |_| all_run(&listen, pipelines).then_some(()))?;
     pause(SETTLE);
-    let before = Used::by(host.id())?;
-    pause(lasting);
-    let used = Used::by(host.id())?.since(&before);
+    let used = Used::while_watched(host.id(), lasting)?;
     let (total, seconds) = (used.total(), lasting.as_secs_f64());
     for (name, thread) in &used.threads {
         let (wakeups, cpu) = (thread.wakeups as f64 / seconds, thread.cpu.as_secs_f64() / seconds);

@@ -2,10 +2,15 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+
+use crate::daemon::wait_until;
+
+/// Whoever watches looks with so many asks of [`wait_until`]: every half second.
+const ASKS_A_LOOK: u32 = 25;
 
 /// What a process has used since it began, or between two looks.
 #[derive(Clone, Debug, Default)]
@@ -27,13 +32,8 @@ impl Used {
     /// Of a process that runs. What threads used that have ended is not in it.
     pub fn by(process: u32) -> Result<Self> {
         let mut used = Self::default();
-        let folder = format!("/proc/{process}/task");
-        for thread in fs::read_dir(&folder).with_context(|| format!("list `{folder}`"))? {
-            let path = thread.with_context(|| format!("list `{folder}`"))?.path();
-            // It has ended since.
-            let Ok(thread) = one(&path) else { continue };
-            let name = fs::read_to_string(path.join("comm")).unwrap_or_default();
-            used.threads.entry(name.trim().to_owned()).or_default().add(thread);
+        for (name, thread) in each(process)?.into_values() {
+            used.threads.entry(name).or_default().add(thread);
         }
         Ok(used)
     }
@@ -46,6 +46,29 @@ impl Used {
             (name.clone(), thread.since(before))
         };
         Self { threads: self.threads.iter().map(since).collect() }
+    }
+
+    /// What a process uses while it is watched for so long. Threads that begin or end meanwhile are in it, but for the last half
+    /// second of their lives.
+    pub fn while_watched(process: u32, lasting: Duration) -> Result<Self> {
+        let before = each(process)?;
+        let (mut last, mut asks) = (before.clone(), 0_u32);
+        let failed = wait_until(lasting, || {
+            asks += 1;
+            let looked =
+                if asks.is_multiple_of(ASKS_A_LOOK) { each(process) } else { return None };
+            looked.map(|threads| last.extend(threads)).err()
+        });
+        if let Some(error) = failed {
+            return Err(error);
+        }
+        last.extend(each(process)?);
+        let mut used = Self::default();
+        for (id, (name, thread)) in last {
+            let before = before.get(&id).map_or_else(Thread::default, |(_, before)| *before);
+            used.threads.entry(name).or_default().add(thread.since(before));
+        }
+        Ok(used)
     }
 
     /// All threads together.
@@ -77,6 +100,20 @@ pub fn resident_bytes(process: u32) -> Result<u64> {
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("no VmRSS")?;
     let kib: u64 = line.trim().trim_end_matches(" kB").parse().context("VmRSS is no number")?;
     Ok(kib << 10)
+}
+
+/// Of all threads that live: by their folders, with their names.
+fn each(process: u32) -> Result<BTreeMap<PathBuf, (String, Thread)>> {
+    let mut threads = BTreeMap::new();
+    let folder = format!("/proc/{process}/task");
+    for thread in fs::read_dir(&folder).with_context(|| format!("list `{folder}`"))? {
+        let path = thread.with_context(|| format!("list `{folder}`"))?.path();
+        // It has ended since.
+        let Ok(thread) = one(&path) else { continue };
+        let name = fs::read_to_string(path.join("comm")).unwrap_or_default();
+        threads.insert(path, (name.trim().to_owned(), thread));
+    }
+    Ok(threads)
 }
 
 /// Of one thread, by its folder in `/proc`.
@@ -118,5 +155,17 @@ mod tests {
         assert!(resident_bytes(std::process::id()).unwrap() > 1 << 20);
         drop(stop);
         sleeping.unwrap().join().unwrap();
+    }
+
+    #[test]
+    fn a_thread_that_ends_while_it_is_watched_is_seen() {
+        let short_lived = std::thread::Builder::new().name("short-lived".to_owned());
+        let short_lived = short_lived.spawn(|| {
+            let _nothing = wait_until(Duration::from_secs(3), || None::<()>);
+        });
+        let used = Used::while_watched(std::process::id(), Duration::from_secs(5)).unwrap();
+        short_lived.unwrap().join().unwrap();
+        assert!(used.threads.get("short-lived").is_some_and(|thread| thread.wakeups > 0));
+        assert!(!Used::by(std::process::id()).unwrap().threads.contains_key("short-lived"));
     }
 }
