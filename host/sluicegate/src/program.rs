@@ -3,6 +3,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context;
 use arc_swap::ArcSwap;
@@ -42,6 +43,10 @@ const LIVE_MAX: usize = 32;
 
 /// Threads of the runtime: it waits for the network most of the time.
 const RUNTIME_THREADS: usize = 2;
+
+/// How long a thread of the runtime that has worked on a file waits for the next. Those that wait take turns: an opening of many
+/// pipelines makes hundreds, and all of them would stay for ever, each with its stack, where one file a while is written for each.
+const FILE_THREADS_WAIT: Duration = Duration::from_secs(1);
 
 /// The lane of a pipeline while there is one per pipeline. Part of every path, so never changed.
 pub const LANE: &str = "0";
@@ -91,7 +96,8 @@ impl Program {
     /// The runtime for the store, the files and HTTP. No turn of a lane runs on it.
     pub fn runtime() -> anyhow::Result<Runtime> {
         let mut builder = tokio::runtime::Builder::new_multi_thread();
-        builder.worker_threads(RUNTIME_THREADS).enable_all().build().context("start the runtime")
+        builder.worker_threads(RUNTIME_THREADS).thread_keep_alive(FILE_THREADS_WAIT).enable_all();
+        builder.build().context("start the runtime")
     }
 
     /// Leaves a runtime to the end of the process, which is next: a request that hangs must not hold that up.
