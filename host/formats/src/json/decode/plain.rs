@@ -7,7 +7,7 @@
 
 use super::column::ColumnBuilder;
 use super::plain_number::leading;
-use super::shape::{FieldIndex, KeyPlace, Shape, Target, Way};
+use super::shape::{FieldIndex, KeyPlace, Passed, Shape, Target, Way};
 use super::skip::{self, DEPTH_MAX, literal, space};
 use super::text;
 use super::wide::Wide;
@@ -45,6 +45,14 @@ pub(super) fn decode(
     is_over.then_some(reader.filled)
 }
 
+/// What follows a value.
+enum Next {
+    /// A key, with its colon: where its value begins.
+    Key(usize, Passed, Way),
+    /// The end of the object.
+    End(usize),
+}
+
 struct Reader<'r> {
     record: &'r str,
     bytes: &'r [u8],
@@ -57,18 +65,17 @@ struct Reader<'r> {
 impl Reader<'_> {
     /// Reads the object that begins at `at`. Where it ends.
     #[inline(always)]
-    fn take_object(&mut self, at: usize, object: usize, depth: usize) -> Option<usize> {
+    fn take_object(&mut self, mut at: usize, object: usize, depth: usize) -> Option<usize> {
         let bytes = self.bytes;
-        let mut at = space(bytes, at + 1);
-        if byte(bytes, at) == b'}' {
-            return Some(at + 1);
-        }
-        let mut place = KeyPlace::BEGIN;
+        let mut passed = self.shape.before_first(object);
         loop {
             let way;
-            (at, place, way) = match self.shape.expected(object, place, bytes, at) {
-                Some((length, place, way)) => (at + length, place, way),
-                None => self.take_key(at, object, place)?,
+            (at, passed, way) = match self.shape.expected(object, passed, bytes, at) {
+                Some((length, passed, way)) => (at + length, passed, way),
+                None => match self.take_lead(at, object, passed)? {
+                    Next::Key(at, passed, way) => (at, passed, way),
+                    Next::End(at) => return Some(at),
+                },
             };
             at = space(bytes, at);
             at = match way {
@@ -79,32 +86,40 @@ impl Reader<'_> {
                 }
                 Way::Field(field) => self.take_field(at, object, field, depth + 1)?,
             };
-            at = space(bytes, at);
-            match byte(bytes, at) {
-                b',' => at = space(bytes, at + 1),
-                other => return (other == b'}').then_some(at + 1),
+            if byte(bytes, at) == b'}' {
+                return Some(at + 1);
             }
         }
     }
 
-    /// Reads a key that was not expected, or is followed by white space, with its colon: where that ends.
+    /// Reads what stands before a value or behind the last one, where it is not what was expected. It begins at `lead`.
     #[inline(never)]
-    fn take_key(
-        &mut self,
-        at: usize,
-        object: usize,
-        after: KeyPlace,
-    ) -> Option<(usize, KeyPlace, Way)> {
-        if byte(self.bytes, at) != b'"' {
+    fn take_lead(&mut self, lead: usize, object: usize, passed: Passed) -> Option<Next> {
+        let bytes = self.bytes;
+        if let Some((length, passed, way)) = self.shape.led_to(object, passed, bytes, lead) {
+            return Some(Next::Key(lead + length, passed, way));
+        }
+        let begin = space(bytes, lead);
+        let at = space(bytes, begin + 1);
+        match (byte(bytes, begin), passed.last == KeyPlace::BEGIN) {
+            (b'{', true) if byte(bytes, at) == b'}' => return Some(Next::End(at + 1)),
+            (b'}', false) => return Some(Next::End(begin + 1)),
+            (b'{', true) | (b',', false) => {}
+            _ => return None,
+        }
+        if byte(bytes, at) != b'"' {
             return None;
         }
-        let end = text::plain_end(self.bytes, at + 1);
-        let colon = space(self.bytes, end + 1);
-        if byte(self.bytes, end) != b'"' || byte(self.bytes, colon) != b':' {
+        let end = text::plain_end(bytes, at + 1);
+        let colon = space(bytes, end + 1);
+        if byte(bytes, end) != b'"' || byte(bytes, colon) != b':' {
             return None;
         }
-        let (place, way) = self.shape.meet(object, after, self.record.get(at + 1..end)?)?;
-        Some((colon + 1, place, way))
+        let value = space(bytes, colon + 1);
+        let key = self.record.get(at + 1..end)?;
+        let lead = bytes.get(lead..value)?;
+        let (passed, way) = self.shape.meet(object, passed.last, key, lead)?;
+        Some(Next::Key(value, passed, way))
     }
 
     /// Puts the value that begins at `at` where its field says. Where it ends.
@@ -152,11 +167,18 @@ fn take_other(
             let taken = columns[*column].push_json(record.get(at..end)?).is_taken();
             taken.then_some((end, 1))
         }
-        Target::Several(targets) => targets.iter().try_fold((at, 0), |(_, filled), one| {
-            // Each reads the same value, or none does.
-            let (end, more) = take_other(record, bytes, at, one, columns, depth)?;
-            Some((end, filled + more))
-        }),
+        Target::Several(targets) => {
+            let mut taken: Option<(usize, usize)> = None;
+            for one in targets {
+                let (end, more) = take_other(record, bytes, at, one, columns, depth)?;
+                // Who takes a number stops before its exponent; who skips it, behind it.
+                if taken.is_some_and(|(other, _)| other != end) {
+                    return None;
+                }
+                taken = Some((end, taken.map_or(0, |(_, filled)| filled) + more));
+            }
+            taken
+        }
         Target::Object(_) => None,
     }
 }
@@ -183,9 +205,7 @@ fn take_value(record: &str, bytes: &[u8], at: usize, column: &mut ColumnBuilder)
 fn take_text(record: &str, bytes: &[u8], at: usize, column: &mut ColumnBuilder) -> Option<usize> {
     if let Some(wide) = Wide::at(bytes, at) {
         let length = wide.plain_text();
-        if length < 16
-            && byte(bytes, at + length) == b'"'
-            && column.push_short_text(wide.bytes(), length)
+        if length < 16 && wide.byte(length) == b'"' && column.push_short_text(wide.bytes(), length)
         {
             return Some(at + length + 1);
         }

@@ -13,7 +13,8 @@ pub(super) struct PlainNumber {
     pub(super) fraction: u8,
 }
 
-/// The number of JSON that begins at `at`, and where it ends. None if it is written in any other way, or is `-0`.
+/// The number of JSON that begins at `at`, and where it ends. None if it is written in any other way, or is `-0`. It stops
+/// before an exponent: whoever calls must refuse a letter there.
 #[inline(always)]
 pub(super) fn leading(bytes: &[u8], at: usize) -> Option<(PlainNumber, usize)> {
     let negative = byte(bytes, at) == b'-';
@@ -21,7 +22,8 @@ pub(super) fn leading(bytes: &[u8], at: usize) -> Option<(PlainNumber, usize)> {
     let Some(wide) = Wide::at(bytes, start) else { return long(bytes, start, negative) };
     let digits = wide.digits();
     let whole = digits.trailing_ones() as usize;
-    let (fraction, length) = match byte(bytes, start + whole) {
+    // Where all sixteen are digits this looks at the first, which is no point either.
+    let (fraction, length) = match wide.byte(whole) {
         b'.' => {
             let fraction = (digits >> whole >> 1).trailing_ones();
             (fraction, whole + 1 + fraction as usize)
@@ -29,7 +31,7 @@ pub(super) fn leading(bytes: &[u8], at: usize) -> Option<(PlainNumber, usize)> {
         _ => (0, whole),
     };
     // A zero before other digits is no JSON, nor is a point without digits before and behind it.
-    let is_json = whole == 1 || whole > 1 && byte(bytes, start) != b'0';
+    let is_json = whole == 1 || whole > 1 && wide.byte(0) != b'0';
     if !is_json || length == whole + 1 {
         return None;
     }
@@ -39,7 +41,7 @@ pub(super) fn leading(bytes: &[u8], at: usize) -> Option<(PlainNumber, usize)> {
         _ => return long(bytes, start, negative),
     };
     let end = start + length;
-    if negative && value == 0 || byte(bytes, end) | 0x20 == b'e' {
+    if negative && value == 0 {
         return None;
     }
     let fraction = fraction as u8;
@@ -85,11 +87,7 @@ fn long(bytes: &[u8], start: usize, negative: bool) -> Option<(PlainNumber, usiz
         }
     }
     let is_json = whole == 1 || whole > 1 && byte(bytes, start) != b'0';
-    if !is_json
-        || whole + fraction > 18
-        || negative && value == 0
-        || byte(bytes, end) | 0x20 == b'e'
-    {
+    if !is_json || whole + fraction > 18 || negative && value == 0 {
         return None;
     }
     let digits = if negative { value.wrapping_neg() } else { value };

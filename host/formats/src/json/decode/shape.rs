@@ -1,12 +1,15 @@
-//! Which keys of a record lead to which columns, and which key followed which so far.
+//! Which keys of a record lead to which columns, which key followed which so far, and what stood between their values.
 
 use super::wide::Wide;
 
-/// Keys remembered of an object, the begin of it among them. Of objects with more the rest is found by comparing.
+/// Keys remembered of an object, the two that have no name among them. Of objects with more the rest is found by comparing.
 const KEYS_MAX: usize = 64;
 
 /// Keys longer than this are not remembered, so that a hostile record cannot make a decoder keep megabytes.
 const KEY_BYTES_MAX: usize = 256;
+
+/// Nor is what leads to a value, if white space makes it longer than this.
+const LEAD_BYTES_MAX: usize = KEY_BYTES_MAX + 32;
 
 /// The wanted part of a record, as a tree of objects.
 pub(super) struct Shape {
@@ -18,7 +21,7 @@ pub(super) struct Shape {
 
 struct Object {
     fields: Vec<Field>,
-    /// The keys that were met, wanted or not. The first stands for the begin of the object.
+    /// The keys that were met, wanted or not. The first two are [`KeyPlace::BEGIN`] and [`KeyPlace::UNKNOWN`].
     keys: Vec<Key>,
 }
 
@@ -35,11 +38,12 @@ struct Key {
     /// None: nobody wants it.
     field: Option<FieldIndex>,
     way: Way,
-    quoted: QuotedKey,
     /// The record in which it was expected and stood there last.
     seen: u64,
     /// The key that followed it last.
-    next: usize,
+    next: KeyPlace,
+    /// What leads to its value from the one before. Of [`KeyPlace::BEGIN`]: what leads to the first value.
+    lead: Lead,
 }
 
 /// What is done with the value of a key.
@@ -53,61 +57,72 @@ pub(super) enum Way {
     Field(FieldIndex),
 }
 
-/// A key as it usually stands in a record: in quotes, without an escape, with a colon behind it. Sixteen bytes are
-/// compared as one number.
-struct QuotedKey {
+/// What leads from one value to the next: a comma, a key and a colon, with the sender's own white space. Before the first value of
+/// an object the brace that opens it stands in the place of the comma. Senders write the same bytes each time, so sixteen of
+/// them are compared at once.
+struct Lead {
     /// In bytes.
     length: usize,
-    head: u128,
-    mask: u128,
+    head: [u8; 16],
+    /// Ones where the head has bytes.
+    mask: [u8; 16],
     /// What does not fit into it.
     rest: Vec<u8>,
 }
 
-impl QuotedKey {
-    /// What no bytes begin with, for the begin of an object and for a key that has to be escaped.
-    const NONE: Self = Self { length: 0, head: 1, mask: 0, rest: Vec::new() };
+impl Lead {
+    /// What no bytes begin with: the head has what the mask takes away.
+    const NONE: Self = Self { length: 0, head: [1; 16], mask: [0; 16], rest: Vec::new() };
 
-    fn new(key: &str) -> Self {
-        if key.bytes().any(|byte| matches!(byte, b'"' | b'\\' | 0..0x20)) {
-            return Self::NONE;
+    /// It is these bytes from now on, if they are not too many to be kept.
+    fn learn(&mut self, lead: &[u8]) {
+        if lead.is_empty() || lead.len() > LEAD_BYTES_MAX {
+            return self.forget();
         }
-        let text = format!("\"{key}\":").into_bytes();
-        let mut head = [0; 16];
-        head.iter_mut().zip(&text).for_each(|(to, from)| *to = *from);
-        Self {
-            length: text.len(),
-            head: u128::from_le_bytes(head),
-            mask: u128::MAX >> (128 - 8 * text.len().min(16)),
-            rest: text.get(16..).unwrap_or_default().to_vec(),
-        }
+        let (first, rest) = lead.split_at(lead.len().min(16));
+        self.length = lead.len();
+        (self.head, self.mask) = ([0; 16], [0; 16]);
+        self.head[..first.len()].copy_from_slice(first);
+        self.mask[..first.len()].fill(0xff);
+        self.rest.clear();
+        self.rest.extend_from_slice(rest);
+    }
+
+    /// No bytes begin with it from now on.
+    fn forget(&mut self) {
+        (self.length, self.head, self.mask) = (0, Self::NONE.head, Self::NONE.mask);
+        self.rest.clear();
     }
 
     /// Whether bytes begin with it. False also where fewer than sixteen are left to look at.
     #[inline(always)]
     fn begins(&self, bytes: &[u8], at: usize) -> bool {
         let Some(wide) = Wide::at(bytes, at) else { return false };
-        wide.number() & self.mask == self.head
+        wide.agrees(&self.head, &self.mask)
             && (self.rest.is_empty() || bytes[at + 16..].starts_with(&self.rest))
     }
 }
 
 /// A key among those that are remembered of its object.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) struct KeyPlace(usize);
 
 impl KeyPlace {
     /// Before the first key.
     pub(super) const BEGIN: Self = Self(0);
+    /// Any key that is not remembered; nothing is known to lead to its value.
+    const UNKNOWN: Self = Self(1);
 }
 
-/// A key that was looked for.
-struct Found {
-    /// Its place; that of the key before it if it is not remembered.
-    place: KeyPlace,
-    /// None: nobody wants it.
-    field: Option<FieldIndex>,
-    is_remembered: bool,
+/// How far an object has been read.
+#[derive(Clone, Copy)]
+pub(super) struct Passed {
+    /// The last key.
+    pub(super) last: KeyPlace,
+    /// The one that followed it last.
+    next: KeyPlace,
+    /// The one with what leads to the value of that.
+    lead: KeyPlace,
 }
 
 /// A field within an object.
@@ -182,58 +197,95 @@ impl Shape {
         self.record += 1;
     }
 
-    /// Whether the key that followed `after` last stands at `at` again, with its colon just behind it: how long both
-    /// are, its place, and what is done with its value. None: it is another key, or written in another way, or it occurred in
-    /// this record before.
+    /// Nothing of an object has been read.
+    #[inline(always)]
+    pub(super) fn before_first(&self, object: usize) -> Passed {
+        let last = KeyPlace::BEGIN;
+        Passed { last, next: self.objects[object].keys[last.0].next, lead: last }
+    }
+
+    /// An object has been read as far as this key.
+    #[inline(always)]
+    fn behind(&self, object: usize, last: KeyPlace) -> Passed {
+        let next = self.objects[object].keys[last.0].next;
+        Passed { last, next, lead: next }
+    }
+
+    /// Whether the value of the key that came next the last time is led to by the same bytes again, from `at` on: how many
+    /// they are, how far the object has been read then, and what is done with the value. None: it is another key, or
+    /// written in another way, or it occurred in this record before.
     #[inline(always)]
     pub(super) fn expected(
         &mut self,
         object: usize,
-        KeyPlace(after): KeyPlace,
+        Passed { next, lead, .. }: Passed,
         bytes: &[u8],
         at: usize,
-    ) -> Option<(usize, KeyPlace, Way)> {
+    ) -> Option<(usize, Passed, Way)> {
         let keys = &mut self.objects[object].keys;
-        let next = keys[after].next;
-        let key = &mut keys[next];
-        if !key.quoted.begins(bytes, at) || key.seen == self.record {
+        let lead = &keys[lead.0].lead;
+        if !lead.begins(bytes, at) {
+            return None;
+        }
+        let length = lead.length;
+        let key = &mut keys[next.0];
+        if key.seen == self.record {
             return None;
         }
         key.seen = self.record;
-        Some((key.quoted.length, KeyPlace(next), key.way))
+        Some((length, Passed { last: next, next: key.next, lead: key.next }, key.way))
     }
 
-    /// The same of a key wherever it stands and however it is written. None: it leads to a column and occurred in this
-    /// record before.
+    /// The same of any key but the first of an object.
+    pub(super) fn led_to(
+        &mut self,
+        object: usize,
+        passed: Passed,
+        bytes: &[u8],
+        at: usize,
+    ) -> Option<(usize, Passed, Way)> {
+        if passed.last == KeyPlace::BEGIN {
+            return None;
+        }
+        let keys = &mut self.objects[object].keys;
+        let next = (KeyPlace::UNKNOWN.0 + 1..keys.len())
+            .find(|place| keys[*place].lead.begins(bytes, at))
+            .map(KeyPlace)?;
+        keys[passed.last.0].next = next;
+        self.expected(object, Passed { next, lead: next, ..passed }, bytes, at)
+    }
+
+    /// The same of a key wherever it stands and however it is written. `lead` is what leads to its value: white space, a comma or
+    /// the brace that opens the object, the key and a colon. None: the key leads to a column and occurred in this record
+    /// before.
     pub(super) fn meet(
         &mut self,
         object: usize,
         after: KeyPlace,
         key: &str,
-    ) -> Option<(KeyPlace, Way)> {
-        let Found { place, field, is_remembered } = self.objects[object].find(after, key);
-        let way = match field {
-            None => Way::Skip,
-            Some(field) if !is_remembered => Way::Field(field),
-            Some(_) => {
-                let key = &mut self.objects[object].keys[place.0];
-                let before = std::mem::replace(&mut key.seen, self.record);
-                (before != self.record).then_some(key.way)?
-            }
-        };
-        Some((place, way))
+        lead: &[u8],
+    ) -> Option<(Passed, Way)> {
+        let (place, field) = self.find(object, after, key);
+        let keys = &mut self.objects[object].keys;
+        if place == KeyPlace::UNKNOWN {
+            return Some((self.behind(object, place), field.map_or(Way::Skip, Way::Field)));
+        }
+        let led = if after == KeyPlace::BEGIN { after } else { place };
+        keys[led.0].lead.learn(lead);
+        let key = &mut keys[place.0];
+        let before = std::mem::replace(&mut key.seen, self.record);
+        let (way, is_second) = (key.way, before == self.record && field.is_some());
+        (!is_second).then(|| (self.behind(object, place), way))
     }
 
-    /// The place of `key`, which follows `after`, and its field, if somebody wants it. What is not remembered has the
-    /// place of the key before it.
+    /// The place of `key`, which follows `after`, and its field, if somebody wants it.
     pub(super) fn find(
         &mut self,
         object: usize,
         after: KeyPlace,
         key: &str,
     ) -> (KeyPlace, Option<FieldIndex>) {
-        let found = self.objects[object].find(after, key);
-        (found.place, found.field)
+        self.objects[object].find(after, key)
     }
 
     /// The field of `key`, if somebody wants it.
@@ -273,19 +325,16 @@ impl Shape {
 
 impl Object {
     fn new() -> Self {
-        Self {
-            fields: Vec::new(),
-            keys: vec![Key::new(String::new(), QuotedKey::NONE, None, Way::Skip)],
-        }
+        Self { fields: Vec::new(), keys: vec![Key::nameless(), Key::nameless()] }
     }
 
     fn field(&self, key: &str) -> Option<FieldIndex> {
         self.fields.iter().position(|field| field.key == key).map(FieldIndex)
     }
 
-    fn find(&mut self, KeyPlace(after): KeyPlace, key: &str) -> Found {
-        let is_it = |place: usize| place > 0 && self.keys[place].name == key;
-        let next = self.keys[after].next;
+    fn find(&mut self, KeyPlace(after): KeyPlace, key: &str) -> (KeyPlace, Option<FieldIndex>) {
+        let is_it = |place: usize| place > KeyPlace::UNKNOWN.0 && self.keys[place].name == key;
+        let KeyPlace(next) = self.keys[after].next;
         let known = match is_it(next) {
             true => Some(next),
             // Keys that are left out once bring another a few places on.
@@ -296,17 +345,16 @@ impl Object {
             None if key.len() <= KEY_BYTES_MAX && self.keys.len() < KEYS_MAX => {
                 let field = self.field(key);
                 let way = field.map_or(Way::Skip, |field| self.way(field));
-                self.keys.push(Key::new(key.to_owned(), QuotedKey::new(key), field, way));
+                self.keys.push(Key::new(key.to_owned(), field, way));
                 self.keys.len() - 1
             }
-            None => {
-                let (place, field) = (KeyPlace(after), self.field(key));
-                return Found { place, field, is_remembered: false };
-            }
+            None => return (KeyPlace::UNKNOWN, self.field(key)),
         };
-        self.keys[after].next = place;
-        let field = self.keys[place].field;
-        Found { place: KeyPlace(place), field, is_remembered: true }
+        let before = std::mem::replace(&mut self.keys[after].next, KeyPlace(place));
+        if KeyPlace(after) == KeyPlace::BEGIN && before != KeyPlace(place) {
+            self.keys[after].lead.forget();
+        }
+        (KeyPlace(place), self.keys[place].field)
     }
 
     /// What is done with the value of a field.
@@ -319,7 +367,12 @@ impl Object {
 }
 
 impl Key {
-    fn new(name: String, quoted: QuotedKey, field: Option<FieldIndex>, way: Way) -> Self {
-        Self { name, field, way, quoted, seen: 0, next: 0 }
+    fn new(name: String, field: Option<FieldIndex>, way: Way) -> Self {
+        Self { name, field, way, seen: 0, next: KeyPlace::UNKNOWN, lead: Lead::NONE }
+    }
+
+    /// What stands for no key or for many.
+    fn nameless() -> Self {
+        Self::new(String::new(), None, Way::Skip)
     }
 }

@@ -14,12 +14,24 @@ impl<'b> Wide<'b> {
     /// Those from `at` on. None: there are not as many left.
     #[inline(always)]
     pub(super) fn at(bytes: &'b [u8], at: usize) -> Option<Self> {
-        bytes.get(at..)?.first_chunk().map(Self)
+        bytes.get(at..at.wrapping_add(16))?.first_chunk().map(Self)
     }
 
     #[inline(always)]
     pub(super) fn bytes(self) -> &'b [u8; 16] {
         self.0
+    }
+
+    /// The one in a place, which is counted modulo 16.
+    #[inline(always)]
+    pub(super) fn byte(self, place: usize) -> u8 {
+        self.0[place % 16]
+    }
+
+    /// Whether they are `head` with nothing but what `mask` leaves of them.
+    #[inline(always)]
+    pub(super) fn agrees(self, head: &[u8; 16], mask: &[u8; 16]) -> bool {
+        agree(self.0, head, mask)
     }
 
     /// As one number.
@@ -43,17 +55,17 @@ impl<'b> Wide<'b> {
 }
 
 #[cfg(target_arch = "x86_64")]
-use sse2::{digits, ends_of_text};
+use sse2::{agree, digits, ends_of_text};
 
 #[cfg(not(target_arch = "x86_64"))]
-use portable::{digits, ends_of_text};
+use portable::{agree, digits, ends_of_text};
 
 #[cfg(target_arch = "x86_64")]
 #[expect(unsafe_code, reason = "instructions that have no other name")]
 mod sse2 {
     use std::arch::x86_64::{
-        __m128i, _mm_cmpeq_epi8, _mm_min_epu8, _mm_movemask_epi8, _mm_or_si128, _mm_set_epi64x,
-        _mm_set1_epi8, _mm_sub_epi8,
+        __m128i, _mm_and_si128, _mm_cmpeq_epi8, _mm_min_epu8, _mm_movemask_epi8, _mm_or_si128,
+        _mm_set_epi64x, _mm_set1_epi8, _mm_sub_epi8,
     };
 
     use super::Mask;
@@ -77,6 +89,16 @@ mod sse2 {
             let bytes = _mm_sub_epi8(load(chunk), in_all(b'0'));
             mask(_mm_cmpeq_epi8(_mm_min_epu8(bytes, in_all(9)), bytes))
         }
+    }
+
+    #[inline(always)]
+    pub(super) fn agree(chunk: &[u8; 16], head: &[u8; 16], mask: &[u8; 16]) -> bool {
+        // SAFETY: as above.
+        let equal = unsafe {
+            let masked = _mm_and_si128(load(chunk), load(mask));
+            self::mask(_mm_cmpeq_epi8(masked, load(head)))
+        };
+        equal == 0xffff
     }
 
     #[inline]
@@ -114,6 +136,11 @@ mod portable {
     }
 
     #[inline(always)]
+    pub(super) fn agree(chunk: &[u8; 16], head: &[u8; 16], mask: &[u8; 16]) -> bool {
+        chunk.iter().zip(mask).zip(head).all(|((byte, mask), head)| byte & mask == *head)
+    }
+
+    #[inline(always)]
     fn mask(chunk: &[u8; 16], is_one: impl Fn(u8) -> bool) -> Mask {
         let bits = chunk.iter().enumerate().map(|(place, byte)| Mask::from(is_one(*byte)) << place);
         bits.fold(0, |mask, bit| mask | bit)
@@ -140,6 +167,24 @@ mod tests {
             }
         }
         assert_eq!(digits(b"12.5x67890/:;,00"), 0b1100_0011_1110_1011);
+    }
+
+    #[test]
+    fn bytes_agree_where_they_are_asked_for() {
+        let agree = |chunk: &[u8; 16], head: &[u8; 16], mask: &[u8; 16]| {
+            let agrees = agree(chunk, head, mask);
+            assert_eq!(agrees, portable::agree(chunk, head, mask));
+            agrees
+        };
+        let (mut head, mut mask) = ([0; 16], [0; 16]);
+        for place in 0..16 {
+            (head[place], mask[place]) = (b'a' + place as u8, 0xff);
+            let mut chunk = head;
+            chunk[place + 1..].fill(b'?');
+            assert!(agree(&chunk, &head, &mask));
+            chunk[place] ^= 0x80;
+            assert!(!agree(&chunk, &head, &mask));
+        }
     }
 
     #[test]

@@ -37,14 +37,14 @@ fn columns() -> Vec<Column> {
     ]
 }
 
-fn decoder() -> Decoder {
+pub(super) fn decoder() -> Decoder {
     let columns = columns();
     let wanted: Vec<usize> = (0..columns.len()).collect();
     Decoder::new(&Schema { columns }, &wanted)
 }
 
 /// A record by the parser alone: its row, or why it has none.
-fn parsed(record: &str) -> Result<RecordBatch, String> {
+pub(super) fn parsed(record: &str) -> Result<RecordBatch, String> {
     let mut decoder = decoder();
     decoder.parse_record(record, 0)?;
     decoder.fill(0)?;

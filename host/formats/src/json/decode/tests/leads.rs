@@ -1,0 +1,95 @@
+//! What leads from one value to the next is taken where it may stand, and nowhere else.
+
+use proptest::prelude::*;
+use proptest::sample::select;
+
+use super::plain::{decoder, parsed};
+use sluicegate_model::varlen::Varlen;
+
+/// An entry of a record: what stands before its key, the key, what stands around the colon, the value.
+fn entry() -> impl Strategy<Value = String> {
+    let before = prop_oneof![
+        12 => select(vec![",", ", ", " ,", ",\n  "]),
+        1 => select(vec!["{", "", "}", ",,", ",{", ":"]),
+    ];
+    let key = select(vec!["store", "price", "n", "deep", "x", "a key that nobody wants to have"]);
+    let colon = prop_oneof![12 => select(vec![":", ": ", " :"]), 1 => select(vec!["", ",", "::"])];
+    let value =
+        select(vec!["1", "2.5", "\"s\"", "null", "{\"er\":3}", "{\"er\": 3}", "{ }", "[1, 2]"]);
+    (before, key, colon, value)
+        .prop_map(|(before, key, colon, value)| format!("{before}\"{key}\"{colon}{value}"))
+}
+
+/// Mostly a record: what stands before its first key is a brace as a rule.
+fn record() -> impl Strategy<Value = String> {
+    let begin =
+        prop_oneof![9 => select(vec!["{", "{ ", " {"]), 1 => select(vec!["", ",", "{{", "{,"])];
+    let end = prop_oneof![9 => select(vec!["}", " }", "}\n"]), 1 => select(vec!["", ",}", "}}"])];
+    let ordinary = select(vec!["\"store\":\"s\",\"price\":1", "\"price\": 1, \"store\": \"s\""]);
+    let entries = prop::collection::vec(entry(), 0..4);
+    (begin, ordinary, entries, end, any::<bool>()).prop_map(
+        |(begin, ordinary, entries, end, first)| {
+            let entries = entries.concat();
+            match (first, entries.trim_start().strip_prefix(',')) {
+                (true, Some(entries)) => format!("{begin}{entries},{ordinary}{end}"),
+                _ => format!("{begin}{ordinary}{entries}{end}"),
+            }
+        },
+    )
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 512, ..ProptestConfig::default() })]
+
+    #[test]
+    fn whatever_was_learned_before_a_record_is_judged_as_if_it_stood_alone(
+        records in prop::collection::vec(record(), 1..24),
+    ) {
+        let values: Varlen = records.iter().map(|record| record.as_bytes()).collect();
+        let decoded = decoder().decode(&values, 0..records.len());
+        let mut rows = 0;
+        for (index, record) in records.iter().enumerate() {
+            let reject = decoded.rejects.iter().find(|(reject, _)| *reject as usize == index);
+            let row = match reject {
+                Some((_, reason)) => Err(reason.clone()),
+                None => Ok(decoded.batch.slice(rows, 1)),
+            };
+            rows += usize::from(row.is_ok());
+            prop_assert_eq!(row, parsed(record), "{}", record);
+        }
+    }
+}
+
+#[test]
+fn a_brace_leads_to_the_first_value_only() {
+    // Either key was the first of a record, and followed the other in one.
+    let learned =
+        [r#"{"price":1,"store":"s"}"#, r#"{"store":"s","price":1}"#, r#"{"price":1,"store":"s"}"#];
+    let wrong = [
+        r#"{"store":"s"{"price":1}"#,
+        r#"{"price":1{"store":"s"}"#,
+        r#"{,"store":"s","price":1}"#,
+        r#"{"store":"s","price":1,}"#,
+        r#"{"store":"s""price":1}"#,
+        r#",{"store":"s","price":1}"#,
+    ];
+    let all: Vec<&str> =
+        wrong.iter().flat_map(|one| learned.iter().chain([one])).copied().collect();
+    let values: Varlen = all.iter().map(|record| record.as_bytes()).collect();
+    let decoded = decoder().decode(&values, 0..all.len());
+    let rejects: Vec<u32> = decoded.rejects.iter().map(|(record, _)| *record).collect();
+    assert_eq!(rejects, [3, 7, 11, 15, 19, 23]);
+}
+
+#[test]
+fn white_space_is_learned_like_everything_else() {
+    let spaced = r#"{ "store" : "s" , "price" : 1 , "n" : 2 , "deep" : { "er" : 3 } }"#;
+    let dense = r#"{"store":"s","price":1,"n":2,"deep":{"er":3}}"#;
+    let all = [spaced, spaced, dense, dense, spaced, dense, spaced];
+    let values: Varlen = all.iter().map(|record| record.as_bytes()).collect();
+    let decoded = decoder().decode(&values, 0..all.len());
+    assert_eq!((decoded.reread, decoded.batch.num_rows()), (0, all.len()));
+    for row in 1..all.len() {
+        assert_eq!(decoded.batch.slice(row, 1), decoded.batch.slice(0, 1));
+    }
+}
