@@ -83,20 +83,43 @@ pub(super) struct PackedColumn<'a> {
 }
 
 enum Values<'a> {
-    /// Texts and binaries: where each begins, and the bytes of all.
-    Bytes(&'a [i32], &'a [u8]),
+    Texts(Texts<'a>),
     Long(&'a [i64]),
     Date(&'a [i32]),
     Float64(&'a Float64Array),
     Boolean(&'a BooleanArray),
 }
 
+/// Texts or binaries.
+#[derive(Clone, Copy)]
+pub(super) struct Texts<'a> {
+    /// Where each begins, and the end of the last.
+    offsets: &'a [i32],
+    bytes: &'a [u8],
+}
+
+impl<'a> Texts<'a> {
+    fn new<T: ByteArrayType<Offset = i32>>(array: &'a GenericByteArray<T>) -> Self {
+        Self { offsets: array.value_offsets(), bytes: array.value_data() }
+    }
+
+    #[inline]
+    pub(super) fn packed(self, row: usize) -> Packed {
+        let (at, end) = (self.offsets[row] as usize, self.offsets[row + 1] as usize);
+        Packed::text(self.bytes, at, end - at)
+    }
+
+    fn text(self, row: usize) -> &'a [u8] {
+        &self.bytes[self.offsets[row] as usize..self.offsets[row + 1] as usize]
+    }
+}
+
 impl<'a> PackedColumn<'a> {
     /// None: values of this type have more bits.
     pub(super) fn new(column: &'a ArrayRef) -> Option<Self> {
         let values = match column.data_type() {
-            DataType::Utf8 => bytes_of(column.as_string::<i32>()),
-            DataType::Binary => bytes_of(column.as_binary::<i32>()),
+            DataType::Utf8 => Values::Texts(Texts::new(column.as_string::<i32>())),
+            DataType::Binary => Values::Texts(Texts::new(column.as_binary::<i32>())),
             DataType::Int64 => Values::Long(column.as_primitive::<Int64Type>().values()),
             DataType::Timestamp(TimeUnit::Microsecond, _) => {
                 Values::Long(column.as_primitive::<TimestampMicrosecondType>().values())
@@ -119,10 +142,7 @@ impl<'a> PackedColumn<'a> {
         }
         let long = |bits: u64| Packed(u128::from(bits));
         match self.values {
-            Values::Bytes(offsets, bytes) => {
-                let (at, end) = (offsets[row] as usize, offsets[row + 1] as usize);
-                Packed::text(bytes, at, end - at)
-            }
+            Values::Texts(texts) => texts.packed(row),
             Values::Long(values) => long(values[row].cast_unsigned()),
             Values::Date(values) => long(u64::from(values[row].cast_unsigned())),
             Values::Float64(values) => long(canonical_bits(values.value(row))),
@@ -130,14 +150,19 @@ impl<'a> PackedColumn<'a> {
         }
     }
 
+    /// Its texts, if it has nothing else.
+    pub(super) fn texts(&self) -> Option<Texts<'a>> {
+        match self.values {
+            Values::Texts(texts) if self.nulls.is_none() => Some(texts),
+            _ => None,
+        }
+    }
+
     /// Whether two rows that are packed alike have the same value.
     pub(super) fn same(&self, row: usize, other: usize) -> bool {
-        let Values::Bytes(offsets, bytes) = self.values else { return true };
-        let text = |row: usize| &bytes[offsets[row] as usize..offsets[row + 1] as usize];
-        text(row) == text(other)
+        match self.values {
+            Values::Texts(texts) => texts.text(row) == texts.text(other),
+            _ => true,
+        }
     }
-}
-
-fn bytes_of<T: ByteArrayType<Offset = i32>>(array: &GenericByteArray<T>) -> Values<'_> {
-    Values::Bytes(array.value_offsets(), array.value_data())
 }

@@ -13,6 +13,7 @@
 //! stream, and no result depends on how its rows were cut into batches.
 
 use arrow::array::ArrayRef;
+use arrow::buffer::ScalarBuffer;
 use sluicegate_model::varlen::Varlen;
 
 use super::hash::{PairHash, TableHash, key_shard};
@@ -89,28 +90,32 @@ impl RowKeys {
 
 /// The codes of all rows of a column that few values share.
 #[derive(Debug)]
-pub struct ColumnCodes(Codes);
+pub struct ColumnCodes {
+    codes: ScalarBuffer<u32>,
+    firsts: Vec<u32>,
+}
 
 impl ColumnCodes {
     /// None: there are too many values, or they are of a type that has no packed form.
     pub fn new(column: &ArrayRef) -> Option<Self> {
-        let rows: Vec<u32> = (0..column.len() as u32).collect();
-        Codes::of_column(column, &rows).map(Self)
+        let Codes { codes, firsts } = Codes::of_column(column, 0..column.len() as u32)?;
+        Some(Self { codes: codes.into(), firsts })
     }
 
-    /// Of each row.
-    pub fn codes(&self) -> &[u32] {
-        &self.0.codes
+    /// Of each row. A clone of it is no copy.
+    pub fn codes(&self) -> &ScalarBuffer<u32> {
+        &self.codes
     }
 
     /// For each code the first row that has it.
     pub fn firsts(&self) -> &[u32] {
-        &self.0.firsts
+        &self.firsts
     }
 
     /// Of some rows. None: they are so few that a code costs more than it spares.
     fn of_rows(&self, rows: &[u32]) -> Option<Codes> {
-        let Codes { codes, firsts } = &self.0;
+        let Self { codes, firsts } = self;
+        let codes: &[u32] = codes;
         (firsts.len() <= rows.len() / ROWS_PER_KEY_MIN).then(|| Codes {
             codes: rows.iter().map(|row| codes[*row as usize]).collect(),
             firsts: firsts.clone(),
@@ -135,29 +140,38 @@ impl Codes {
     ) -> Option<Self> {
         let mut each = columns.iter().zip(known).map(|(column, known)| {
             let known = known.and_then(|codes| codes.of_rows(rows));
-            known.or_else(|| Self::of_column(column, rows))
+            known.or_else(|| Self::of_column(column, rows.iter().copied()))
         });
         let mut all = each.next()??;
         for column in each {
             let Self { codes, .. } = column?;
             let pairs =
                 all.codes.iter().zip(&codes).map(|(left, right)| Packed::pair(*left, *right));
-            all = Self::of(pairs, rows, |_, _| true)?;
+            all = Self::of(pairs, rows.iter().copied(), |_, _| true)?;
         }
         Some(all)
     }
 
-    fn of_column(column: &ArrayRef, rows: &[u32]) -> Option<Self> {
+    fn of_column(
+        column: &ArrayRef,
+        rows: impl ExactSizeIterator<Item = u32> + Clone,
+    ) -> Option<Self> {
         let column = PackedColumn::new(column)?;
-        let packed = rows.iter().map(|row| column.packed(*row as usize));
-        Self::of(packed, rows, |row, other| column.same(row as usize, other as usize))
+        let same = |row: u32, other: u32| column.same(row as usize, other as usize);
+        // Nearly all keys are texts: a loop of their own does not ask at each row what the column holds.
+        if let Some(texts) = column.texts() {
+            let packed = rows.clone().map(|row| texts.packed(row as usize));
+            return Self::of(packed, rows, same);
+        }
+        let packed = rows.clone().map(|row| column.packed(row as usize));
+        Self::of(packed, rows, same)
     }
 
     /// The codes of `rows` by their packed values. `same` is asked of two rows whose values are equal and not whole.
     #[inline]
     fn of(
         packed: impl Iterator<Item = Packed>,
-        rows: &[u32],
+        rows: impl ExactSizeIterator<Item = u32>,
         same: impl Fn(u32, u32) -> bool,
     ) -> Option<Self> {
         let most = rows.len() / ROWS_PER_KEY_MIN;
@@ -168,14 +182,14 @@ impl Codes {
         let mut firsts: Vec<u32> = Vec::new();
         for (packed, row) in packed.zip(rows) {
             let code = table.find_or_insert(packed, |code| {
-                packed.is_whole() || same(firsts[code as usize], *row)
+                packed.is_whole() || same(firsts[code as usize], row)
             });
             if code as usize == firsts.len() {
                 let are_many = firsts.len() == early && codes.len() < early + early / 8;
                 if firsts.len() == most || early > 0 && are_many {
                     return None;
                 }
-                firsts.push(*row);
+                firsts.push(row);
             }
             codes.push(code);
         }

@@ -31,8 +31,7 @@ impl Codes {
         let codes = self.known(column)?;
         let firsts = UInt32Array::from_iter_values(codes.firsts().iter().copied());
         let values = take(array, &firsts, None).expect("first rows are rows of the column");
-        let codes = codes.codes().to_vec();
-        let keys = PrimitiveArray::<UInt32Type>::new(codes.into(), array.nulls().cloned());
+        let keys = PrimitiveArray::<UInt32Type>::new(codes.codes().clone(), array.nulls().cloned());
         let dictionary = DictionaryArray::try_new(keys, values);
         Some(Arc::new(dictionary.expect("each code is the place of a first row")))
     }
