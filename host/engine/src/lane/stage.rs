@@ -131,12 +131,7 @@ impl FittedStage {
                     return false;
                 }
                 prepared.condemn_each(self, answer.refusals);
-                if answer.keep.count_set_bits() < answer.keep.len() {
-                    let rows = &prepared.rows;
-                    let kept =
-                        answer.keep.set_indices().map(|index| rows.nth(index as u32)).collect();
-                    prepared.rows.picked = Some(kept);
-                }
+                prepared.rows.keep(&answer.keep);
             }
         }
         true

@@ -104,13 +104,17 @@ fn observe(prepared: &mut Prepared, plan: &Plan, block: &RecordBlock, clock: &Cl
     };
     let refused = refused_times(prepared, plan, block, clock, &times);
     let mut max = i64::MIN;
-    let before = &mut prepared.rows.before;
-    let mut next_refused = refused.iter().map(|(row, _)| *row as usize).peekable();
-    for (row, time) in times.iter().enumerate() {
-        before.push(max);
-        if next_refused.next_if_eq(&row).is_none() {
+    let mut start = 0;
+    let refused_rows = refused.iter().map(|(row, _)| *row as usize);
+    for end in refused_rows.chain([rows]) {
+        prepared.rows.before.extend(times[start..end].iter().map(|time| {
+            let before = max;
             max = max.max(*time);
-        }
+            before
+        }));
+        // The time of a row that is refused does not count for those behind it.
+        prepared.rows.before.extend((end < rows).then_some(max));
+        start = end + 1;
     }
     let odd = times.iter().copied().find(|time| plan.time_column.is_odd(*time));
     prepared.odd_time = odd.map(EventTime);

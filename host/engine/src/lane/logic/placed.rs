@@ -56,13 +56,19 @@ pub(in crate::lane) struct Judge {
 }
 
 impl Placed {
-    /// A row on time, with its place.
+    /// A row on time. Its run is yet to be ended.
     #[inline]
-    pub(super) fn push(&mut self, row: usize, place: Place) {
+    pub(super) fn push(&mut self, row: usize) {
         self.rows.push(row as u32);
+    }
+
+    /// The rows that were pushed since the last run ended have this place.
+    pub(super) fn end_run(&mut self, place: Place) {
         let end = self.rows.len() as u32;
         match self.places.last_mut() {
+            Some((_, last_end)) if *last_end == end => {}
             Some((last, last_end)) if *last == place => *last_end = end,
+            None if end == 0 => {}
             _ => self.places.push((place, end)),
         }
     }

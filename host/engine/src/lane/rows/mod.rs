@@ -6,6 +6,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, UInt32Array};
+use arrow::buffer::BooleanBuffer;
 use arrow::compute::take;
 use arrow::datatypes::Schema;
 use arrow::record_batch::{RecordBatch, RecordBatchOptions};
@@ -195,7 +196,7 @@ pub(super) struct Rows {
     /// Event time of each row, µs. It and the next are columns as Arrow has them: eight bytes a row, read by loops over
     /// all rows.
     pub(super) times: Vec<i64>,
-    /// The largest event time in the chunk before each row's record, µs; `i64::MIN` if there was none.
+    /// The largest event time in the chunk before each row's record, µs, ascending; `i64::MIN` if there was none.
     pub(super) before: Vec<i64>,
 }
 
@@ -227,6 +228,24 @@ impl Rows {
             Some(picked) => picked.clone(),
             None => (0..self.batch.num_rows() as u32).collect(),
         }
+    }
+
+    /// Of the rows left only those stay whose bit is set.
+    pub(super) fn keep(&mut self, bits: &BooleanBuffer) {
+        let rows = self.len();
+        let kept = bits.count_set_bits();
+        if kept == rows {
+            return;
+        }
+        // Every row is written and only those that stay are kept: a branch on a bit is a coin that is tossed.
+        let mut picked = vec![0; rows];
+        let mut end = 0;
+        for (index, stays) in (0..).zip(bits) {
+            picked[end] = self.nth(index);
+            end += usize::from(stays);
+        }
+        picked.truncate(kept);
+        self.picked = Some(picked);
     }
 
     /// The row of the batch that is number `index` among those left.

@@ -16,7 +16,8 @@ pub(super) struct Ever {
 impl Rule for Ever {
     /// No row is late for it.
     fn place(&self, rows: &Rows, _by: By<'_>, placed: &mut Placed) {
-        rows.selection().for_each(|row| placed.push(row, Place::EVER));
+        rows.selection().for_each(|row| placed.push(row));
+        placed.end_run(Place::EVER);
     }
 
     fn is_due(&self, _place: &Place, way: Way) -> bool {

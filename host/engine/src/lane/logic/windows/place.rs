@@ -16,27 +16,33 @@ pub(super) fn place_in_slides(
     placed: &mut Placed,
 ) {
     let times = &rows.times;
+    debug_assert!(rows.before.is_sorted(), "times before a row only grow");
     // The last that judges a row of the chunk. What is on time for it is on time for those before.
-    let latest = rows.before.iter().max().map_or(EventTime::MAX, |it| judge.watermark(*it, clock));
+    let latest = rows.before.last().map_or(EventTime::MAX, |it| judge.watermark(*it, clock));
     let is_safe = |pane: &Pane| {
         slides.place(pane, latest.minus(lateness)) == Placement::OnTime { skipped: 0 }
     };
     // Rows of a chunk mostly share a pane.
     let mut pane = slides.pane(EventTime(0));
     let mut safe = is_safe(&pane);
+    let whole = |pane: &Pane| Place { bounds: pane.bounds(), skipped: 0 };
     rows.selection().for_each(|row| {
         let time = EventTime(times[row]);
         if !pane.contains(time) {
+            if safe {
+                placed.end_run(whole(&pane));
+            }
             pane = slides.pane(time);
             safe = is_safe(&pane);
         }
         if safe {
-            return placed.push(row, Place { bounds: pane.bounds(), skipped: 0 });
+            return placed.push(row);
         }
         let watermark = judge.watermark(rows.before[row], clock);
         match slides.place(&pane, watermark.minus(lateness)) {
             Placement::OnTime { skipped } => {
-                placed.push(row, Place { bounds: pane.bounds(), skipped });
+                placed.push(row);
+                placed.end_run(Place { bounds: pane.bounds(), skipped });
             }
             Placement::Late => {
                 let missed = Missed {
@@ -52,4 +58,7 @@ pub(super) fn place_in_slides(
             Placement::Outside => {}
         }
     });
+    if safe {
+        placed.end_run(whole(&pane));
+    }
 }

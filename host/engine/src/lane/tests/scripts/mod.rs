@@ -72,6 +72,7 @@ scripts! {
     rule_6_a_wild_clock_does_not_move_the_watermark,
     rule_6_a_time_far_ahead_of_the_rows_before_it_is_refused,
     rule_6_two_rows_that_agree_are_a_gap_in_the_data,
+    rule_6_a_row_that_is_refused_hides_no_late_row,
     rule_6_a_row_that_jumps_is_refused_before_any_plugin,
     rule_6_the_guard_compares_with_the_record_and_not_with_the_host,
     rule_6_a_sender_whose_clock_sets_both_times_is_bound_by_the_hosts,
