@@ -127,10 +127,10 @@ impl ColumnType {
     }
 }
 
-#[cfg(target_family = "wasm")]
 impl Description {
-    /// The inputs that come by code if the host knows how rows share their texts, ascending.
-    pub(crate) fn coded(&self) -> impl Iterator<Item = usize> {
+    /// The inputs that a filter takes by code if the host knows how rows share their texts, ascending.
+    #[doc(hidden)]
+    pub fn coded(&self) -> impl Iterator<Item = usize> {
         let inputs = self.inputs.iter().enumerate();
         inputs.filter(|(_, input)| input.column_type == ColumnType::Text).map(|(index, _)| index)
     }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, Decimal64Array, Int64Array, StringArray};
 use arrow::buffer::{BooleanBuffer, Buffer, OffsetBuffer, ScalarBuffer};
-use arrow::datatypes::{DataType, Decimal64Type, SchemaRef};
+use arrow::datatypes::{DataType, Decimal64Type, SchemaRef, UInt32Type};
 use arrow::record_batch::RecordBatch;
 use sluicegate_model::varlen::Varlen;
 use sluicegate_model::window::WindowBounds;
@@ -29,6 +29,8 @@ pub(crate) struct NativeCode {
     start: fn(&Config, &SchemaRef) -> Result<Instance, String>,
     /// Of what it makes, as its module declares it.
     outputs: SchemaRef,
+    /// The texts that it takes by code: those that its module wants so. Both are given the same rows.
+    by_code: Vec<usize>,
 }
 
 impl NativeCode {
@@ -36,7 +38,8 @@ impl NativeCode {
         let start = |config: &Config, _: &SchemaRef| {
             Ok(Instance::Filter(Box::new(NativeFilter(P::init(config)?))))
         };
-        Arc::new(Self { start, outputs: Arc::new(arrow::datatypes::Schema::empty()) })
+        let outputs = Arc::new(arrow::datatypes::Schema::empty());
+        Arc::new(Self { start, outputs, by_code: P::describe().coded().collect() })
     }
 
     pub(crate) fn map<P: MapPlugin>(outputs: &SchemaRef) -> Arc<dyn Code> {
@@ -44,7 +47,7 @@ impl NativeCode {
             let calls = P::init(config)?;
             Ok(Instance::Map(Box::new(Native { calls, outputs: Arc::clone(outputs) })))
         };
-        Arc::new(Self { start, outputs: Arc::clone(outputs) })
+        Arc::new(Self { start, outputs: Arc::clone(outputs), by_code: Vec::new() })
     }
 
     pub(crate) fn aggregate<P: AggregatePlugin>(outputs: &SchemaRef) -> Arc<dyn Code> {
@@ -52,7 +55,7 @@ impl NativeCode {
             let calls = P::init(config)?;
             Ok(Instance::Aggregate(Box::new(Native { calls, outputs: Arc::clone(outputs) })))
         };
-        Arc::new(Self { start, outputs: Arc::clone(outputs) })
+        Arc::new(Self { start, outputs: Arc::clone(outputs), by_code: Vec::new() })
     }
 }
 
@@ -60,6 +63,10 @@ impl Code for NativeCode {
     fn instantiate(&self, config: &[(String, String)]) -> Result<Instance, PluginError> {
         let config = Config::new(config.iter().cloned());
         (self.start)(&config, &self.outputs).map_err(PluginError::Refused)
+    }
+
+    fn by_code(&self) -> &[usize] {
+        &self.by_code
     }
 }
 
@@ -145,14 +152,23 @@ fn values(array: &ArrayRef) -> Values<'_> {
     match array.data_type() {
         DataType::Decimal64(..) => Values::Decimal(array.as_primitive::<Decimal64Type>().values()),
         DataType::Utf8 => {
-            let array = array.as_string::<i32>();
-            let offsets = array.offsets().inner().inner().typed_data::<u32>();
-            // SAFETY: a `StringArray` holds UTF-8.
-            let text = unsafe { std::str::from_utf8_unchecked(array.values()) };
-            Values::Utf8 { offsets: &offsets[..=array.len()], text }
+            let (offsets, text) = texts(array.as_string());
+            Values::Utf8 { offsets, text }
+        }
+        DataType::Dictionary(..) => {
+            let array = array.as_dictionary::<UInt32Type>();
+            let (offsets, text) = texts(array.values().as_string());
+            Values::Coded { codes: array.keys().values(), offsets, text }
         }
         other => unreachable!("the sales have no column of {other}"),
     }
+}
+
+fn texts(array: &StringArray) -> (&[u32], &str) {
+    let offsets = array.offsets().inner().inner().typed_data::<u32>();
+    // SAFETY: a `StringArray` holds UTF-8.
+    let text = unsafe { std::str::from_utf8_unchecked(array.values()) };
+    (&offsets[..=array.len()], text)
 }
 
 fn made(outputs: &SchemaRef, columns: Vec<OwnedColumn>) -> RecordBatch {
