@@ -30,7 +30,7 @@ pub(super) const LONG_TURN: Duration = Duration::from_secs(1);
 /// Work that takes less is done on the lane's own thread, ns: to wake the workers and to wait for them takes a good part of it.
 const WORTH_FORKING_NANOS: u64 = 200_000;
 
-/// Of a turn with fewer rows most is what every turn takes: what it took says little of a row.
+/// With fewer items most of the time is what such work takes anyhow, and says little of an item.
 const ITEMS_TOLD: usize = 256;
 
 /// The threads that workers run on.

@@ -38,7 +38,7 @@ impl Packed {
     }
 
     /// The value that begins at `at` in `bytes` and has `length` bytes.
-    #[inline]
+    #[inline(always)]
     fn text(bytes: &[u8], at: usize, length: usize) -> Self {
         if length > TEXT_BYTES_MAX {
             return Self::long_text(&bytes[at..at + length]);
@@ -103,7 +103,7 @@ impl<'a> Texts<'a> {
         Self { offsets: array.value_offsets(), bytes: array.value_data() }
     }
 
-    #[inline]
+    #[inline(always)]
     pub(super) fn packed(self, row: usize) -> Packed {
         let (at, end) = (self.offsets[row] as usize, self.offsets[row + 1] as usize);
         Packed::text(self.bytes, at, end - at)
