@@ -79,7 +79,8 @@ impl ColumnBuilder {
         let Values::Text { offsets, bytes } = &mut self.values else { return None };
         loop {
             let end = text::plain_end(record.as_bytes(), at);
-            bytes.extend_from_slice(&record.as_bytes()[at..end]);
+            // What led to the text may have run beyond the record's end.
+            bytes.extend_from_slice(record.as_bytes().get(at..end)?);
             match byte(record.as_bytes(), end) {
                 b'"' => {
                     offsets.push(text_offset(bytes.len()));

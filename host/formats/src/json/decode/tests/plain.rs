@@ -210,6 +210,12 @@ fn a_record_does_not_go_on_in_the_next_one() {
         r#"","price":1}"#,
         r#"{"store":"s","price":1,"x":["#,
         "]}",
+        r#"{"store":"#,
+        r#""\n","price":1}"#,
+        r#"{"store""#,
+        r#":"\n"}"#,
+        r#"{"price":1,"store":"a\n"#,
+        r#"\n"}"#,
     ];
     let values: Varlen = cut.iter().map(|part| part.as_bytes()).collect();
     let decoded = decoder().decode(&values, 0..cut.len());
