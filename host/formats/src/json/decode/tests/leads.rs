@@ -12,10 +12,31 @@ fn entry() -> impl Strategy<Value = String> {
         12 => select(vec![",", ", ", " ,", ",\n  "]),
         1 => select(vec!["{", "", "}", ",,", ",{", ":"]),
     ];
-    let key = select(vec!["store", "price", "n", "deep", "x", "a key that nobody wants to have"]);
+    let key = select(vec![
+        "store",
+        "price",
+        "n",
+        "deep",
+        "x",
+        "",
+        "\\u0070rice",
+        "a key that nobody wants to have",
+    ]);
     let colon = prop_oneof![12 => select(vec![":", ": ", " :"]), 1 => select(vec!["", ",", "::"])];
-    let value =
-        select(vec!["1", "2.5", "\"s\"", "null", "{\"er\":3}", "{\"er\": 3}", "{ }", "[1, 2]"]);
+    let value = select(vec![
+        "1",
+        "2.5",
+        "-0",
+        "1e2",
+        "\"s\"",
+        "\"\\n\"",
+        "\"a text with \\\"escapes\\\"\"",
+        "null",
+        "{\"er\":3}",
+        "{\"er\": 3}",
+        "{ }",
+        "[1, 2]",
+    ]);
     (before, key, colon, value)
         .prop_map(|(before, key, colon, value)| format!("{before}\"{key}\"{colon}{value}"))
 }
@@ -38,13 +59,25 @@ fn record() -> impl Strategy<Value = String> {
     )
 }
 
+/// The same, or what is left of it where it is cut in two that follow each other.
+fn parts() -> impl Strategy<Value = Vec<String>> {
+    let cut = prop::option::weighted(0.2, any::<prop::sample::Index>());
+    (record(), cut).prop_map(|(record, cut)| match cut.map(|it| it.index(record.len())) {
+        Some(at) if record.is_char_boundary(at) => {
+            vec![record[..at].to_owned(), record[at..].to_owned()]
+        }
+        _ => vec![record],
+    })
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 512, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 1_024, ..ProptestConfig::default() })]
 
     #[test]
     fn whatever_was_learned_before_a_record_is_judged_as_if_it_stood_alone(
-        records in prop::collection::vec(record(), 1..24),
+        records in prop::collection::vec(parts(), 1..24),
     ) {
+        let records = records.concat();
         let values: Varlen = records.iter().map(|record| record.as_bytes()).collect();
         let decoded = decoder().decode(&values, 0..records.len());
         let mut rows = 0;
