@@ -2,10 +2,11 @@
 
 use super::wide::Wide;
 
-/// Keys remembered of an object, the two that have no name among them. Of objects with more the rest is found by comparing.
+/// Keys remembered of an object, the two that have no name among them. Those that somebody wants are, however many there are; of the
+/// others the first, until there are so many.
 const KEYS_MAX: usize = 64;
 
-/// Keys longer than this are not remembered, so that a hostile record cannot make a decoder keep megabytes.
+/// Keys longer than this that nobody wants are not remembered, so that a hostile record cannot make a decoder keep megabytes.
 const KEY_BYTES_MAX: usize = 256;
 
 /// Nor is what leads to a value, if white space makes it longer than this.
@@ -110,7 +111,7 @@ pub(super) struct KeyPlace(usize);
 impl KeyPlace {
     /// Before the first key.
     pub(super) const BEGIN: Self = Self(0);
-    /// Any key that is not remembered; nothing is known to lead to its value.
+    /// Any key that is not remembered, which nobody wants; nothing is known to lead to its value.
     const UNKNOWN: Self = Self(1);
 }
 
@@ -149,6 +150,7 @@ impl Shape {
         for (column, (path, is_raw)) in paths.enumerate() {
             shape.insert(path, if is_raw { Target::Raw(column) } else { Target::Column(column) });
         }
+        shape.objects.iter_mut().for_each(Object::remember_wanted);
         shape
     }
 
@@ -266,10 +268,10 @@ impl Shape {
         lead: &[u8],
     ) -> Option<(Passed, Way)> {
         let (place, field) = self.find(object, after, key);
-        let keys = &mut self.objects[object].keys;
         if place == KeyPlace::UNKNOWN {
-            return Some((self.behind(object, place), field.map_or(Way::Skip, Way::Field)));
+            return Some((self.behind(object, place), Way::Skip));
         }
+        let keys = &mut self.objects[object].keys;
         let led = if after == KeyPlace::BEGIN { after } else { place };
         keys[led.0].lead.learn(lead);
         let key = &mut keys[place.0];
@@ -332,6 +334,14 @@ impl Object {
         self.fields.iter().position(|field| field.key == key).map(FieldIndex)
     }
 
+    /// A stream of ever new keys leaves no place for others: those that are wanted have theirs from the beginning.
+    fn remember_wanted(&mut self) {
+        for index in 0..self.fields.len() {
+            let (field, name) = (FieldIndex(index), self.fields[index].key.clone());
+            self.keys.push(Key::new(name, Some(field), self.way(field)));
+        }
+    }
+
     fn find(&mut self, KeyPlace(after): KeyPlace, key: &str) -> (KeyPlace, Option<FieldIndex>) {
         let is_it = |place: usize| place > KeyPlace::UNKNOWN.0 && self.keys[place].name == key;
         let KeyPlace(next) = self.keys[after].next;
@@ -343,12 +353,10 @@ impl Object {
         let place = match known {
             Some(place) => place,
             None if key.len() <= KEY_BYTES_MAX && self.keys.len() < KEYS_MAX => {
-                let field = self.field(key);
-                let way = field.map_or(Way::Skip, |field| self.way(field));
-                self.keys.push(Key::new(key.to_owned(), field, way));
+                self.keys.push(Key::new(key.to_owned(), None, Way::Skip));
                 self.keys.len() - 1
             }
-            None => return (KeyPlace::UNKNOWN, self.field(key)),
+            None => return (KeyPlace::UNKNOWN, None),
         };
         let before = std::mem::replace(&mut self.keys[after].next, KeyPlace(place));
         if KeyPlace(after) == KeyPlace::BEGIN && before != KeyPlace(place) {

@@ -4,6 +4,7 @@ use proptest::prelude::*;
 use proptest::sample::select;
 
 use super::plain::{decoder, parsed};
+use crate::json::decode::shape::{KeyPlace, Shape, Way};
 use sluicegate_model::varlen::Varlen;
 
 /// An entry of a record: what stands before its key, the key, what stands around the colon, the value.
@@ -125,4 +126,25 @@ fn white_space_is_learned_like_everything_else() {
     for row in 1..all.len() {
         assert_eq!(decoded.batch.slice(row, 1), decoded.batch.slice(0, 1));
     }
+}
+
+#[test]
+fn a_key_that_is_wanted_has_its_place_however_many_others_came_before() {
+    let path = ["store".to_owned()];
+    let mut shape = Shape::new([(&path[..], false)].into_iter());
+    shape.begin_record();
+    let mut last = KeyPlace::BEGIN;
+    for number in 0..200 {
+        let key = format!("id-{number}");
+        let (passed, _) = shape.meet(0, last, &key, format!(",\"{key}\":").as_bytes()).unwrap();
+        last = passed.last;
+    }
+    shape.meet(0, last, "store", b",\"store\":").unwrap();
+    // The next record has keys that were never met, and is read without a look at names all the same.
+    shape.begin_record();
+    let (unknown, _) = shape.meet(0, KeyPlace::BEGIN, "id-1000", b"{\"id-1000\":").unwrap();
+    let found = shape.expected(0, unknown, b",\"store\":\"berlin\"}", 0);
+    let (length, _, way) = found.unwrap();
+    assert_eq!(length, 9);
+    assert!(matches!(way, Way::Column(0)));
 }
