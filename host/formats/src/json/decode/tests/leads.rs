@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use proptest::sample::select;
 
-use super::plain::{decoder, parsed};
+use super::plain::{decoder, each_as_alone};
 use crate::json::decode::shape::{KeyPlace, Shape, Way};
 use sluicegate_model::varlen::Varlen;
 
@@ -78,19 +78,7 @@ proptest! {
     fn whatever_was_learned_before_a_record_is_judged_as_if_it_stood_alone(
         records in prop::collection::vec(parts(), 1..24),
     ) {
-        let records = records.concat();
-        let values: Varlen = records.iter().map(|record| record.as_bytes()).collect();
-        let decoded = decoder().decode(&values, 0..records.len());
-        let mut rows = 0;
-        for (index, record) in records.iter().enumerate() {
-            let reject = decoded.rejects.iter().find(|(reject, _)| *reject as usize == index);
-            let row = match reject {
-                Some((_, reason)) => Err(reason.clone()),
-                None => Ok(decoded.batch.slice(rows, 1)),
-            };
-            rows += usize::from(row.is_ok());
-            prop_assert_eq!(row, parsed(record), "{}", record);
-        }
+        each_as_alone(&records.concat())?;
     }
 }
 
