@@ -62,13 +62,13 @@ pub(super) fn judge(prepared: &mut Prepared, plan: &Plan, known: Known) -> Optio
             }
         }
     });
-    // A record that nobody asked, because it has no time that counts, stands behind as much as the one before it.
-    let mut reached = i64::MIN;
-    for before in &mut before {
-        reached = reached.max(*before);
-        *before = reached;
-    }
     if !refused.is_empty() {
+        // A record that nobody asked, because it has no time that counts, stands behind as much as the one before it.
+        let mut reached = i64::MIN;
+        for before in &mut before {
+            reached = reached.max(*before);
+            *before = reached;
+        }
         prepared.max_event_time = (in_chunk > i64::MIN).then_some(EventTime(in_chunk));
         take_out(prepared, plan, refused, &before);
     }
