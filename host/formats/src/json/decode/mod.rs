@@ -12,6 +12,7 @@
 //! for decimals and where the column says so; an integer is taken however it is written (`5.0`, `5e0`), if it is one.
 
 mod column;
+mod lead;
 mod moment;
 mod number;
 mod plain;

@@ -6,8 +6,8 @@
 //! that is what its tests check.
 
 use super::column::ColumnBuilder;
-use super::plain_number::leading;
-use super::shape::{FieldIndex, KeyPlace, Passed, Shape, Target, Way};
+use super::plain_number::{long, short};
+use super::shape::{FieldIndex, KeyPlace, Led, Shape, Target, Way};
 use super::skip::{self, DEPTH_MAX, literal, space};
 use super::text;
 use super::wide::Wide;
@@ -48,7 +48,7 @@ pub(super) fn decode(
 /// What follows a value.
 enum Next {
     /// A key, with its colon: where its value begins.
-    Key(usize, Passed, Way),
+    Key(usize, Led),
     /// The end of the object.
     End(usize),
 }
@@ -67,41 +67,47 @@ impl Reader<'_> {
     #[inline(always)]
     fn take_object(&mut self, mut at: usize, object: usize, depth: usize) -> Option<usize> {
         let bytes = self.bytes;
-        let mut passed = self.shape.before_first(object);
+        let mut key;
+        (at, key) = match self.shape.first(object, bytes, at) {
+            Some((length, key)) => (at + length, key),
+            None => match self.take_lead(at, object, KeyPlace::BEGIN)? {
+                Next::Key(at, key) => (at, key),
+                Next::End(at) => return Some(at),
+            },
+        };
         loop {
-            let way;
-            (at, passed, way) = match self.shape.expected(object, passed, bytes, at) {
-                Some((length, passed, way)) => (at + length, passed, way),
-                None => match self.take_lead(at, object, passed)? {
-                    Next::Key(at, passed, way) => (at, passed, way),
-                    Next::End(at) => return Some(at),
-                },
-            };
             at = space(bytes, at);
-            at = match way {
+            at = match key.way {
                 Way::Skip => skip::value(bytes, at, depth + 1)?,
                 Way::Column(column) => {
                     self.filled += 1;
-                    take_value(self.record, bytes, at, &mut self.columns[column])?
+                    take_value(self.record, bytes, at, &mut self.columns[column as usize])?
                 }
                 Way::Field(field) => self.take_field(at, object, field, depth + 1)?,
             };
             if byte(bytes, at) == b'}' {
                 return Some(at + 1);
             }
+            (at, key) = match self.shape.expected(object, key.next, bytes, at) {
+                Some((length, key)) => (at + length, key),
+                None => match self.take_lead(at, object, key.key)? {
+                    Next::Key(at, key) => (at, key),
+                    Next::End(at) => return Some(at),
+                },
+            };
         }
     }
 
     /// Reads what stands before a value or behind the last one, where it is not what was expected. It begins at `lead`.
     #[inline(never)]
-    fn take_lead(&mut self, lead: usize, object: usize, passed: Passed) -> Option<Next> {
+    fn take_lead(&mut self, lead: usize, object: usize, last: KeyPlace) -> Option<Next> {
         let bytes = self.bytes;
-        if let Some((length, passed, way)) = self.shape.led_to(object, passed, bytes, lead) {
-            return Some(Next::Key(lead + length, passed, way));
+        if let Some((length, key)) = self.shape.led_to(object, last, bytes, lead) {
+            return Some(Next::Key(lead + length, key));
         }
         let begin = space(bytes, lead);
         let at = space(bytes, begin + 1);
-        match (byte(bytes, begin), passed.last == KeyPlace::BEGIN) {
+        match (byte(bytes, begin), last == KeyPlace::BEGIN) {
             (b'{', true) if byte(bytes, at) == b'}' => return Some(Next::End(at + 1)),
             (b'}', false) => return Some(Next::End(begin + 1)),
             (b'{', true) | (b',', false) => {}
@@ -118,8 +124,7 @@ impl Reader<'_> {
         let value = space(bytes, colon + 1);
         let key = self.record.get(at + 1..end)?;
         let lead = bytes.get(lead..value)?;
-        let (passed, way) = self.shape.meet(object, passed.last, key, lead)?;
-        Some(Next::Key(value, passed, way))
+        Some(Next::Key(value, self.shape.meet(object, last, key, lead)?))
     }
 
     /// Puts the value that begins at `at` where its field says. Where it ends.
@@ -186,12 +191,33 @@ fn take_other(
 /// Puts the value that begins at `at` into a column. Where it ends.
 #[inline(always)]
 fn take_value(record: &str, bytes: &[u8], at: usize, column: &mut ColumnBuilder) -> Option<usize> {
+    match byte(bytes, at) {
+        b'"' => take_text(record, bytes, at + 1, column),
+        b'-' | b'0'..=b'9' => take_number(bytes, at, column),
+        _ => take_literal(bytes, at, column),
+    }
+}
+
+/// Puts the number that begins at `at` into a column. Where it ends.
+#[inline(always)]
+fn take_number(bytes: &[u8], at: usize, column: &mut ColumnBuilder) -> Option<usize> {
+    match short(bytes, at) {
+        Some((number, end)) => column.push_plain_number(number).then_some(end),
+        None => take_long_number(bytes, at, column),
+    }
+}
+
+/// The same for a number of more digits than most have, or none that this pass takes.
+#[inline(never)]
+fn take_long_number(bytes: &[u8], at: usize, column: &mut ColumnBuilder) -> Option<usize> {
+    let (number, end) = long(bytes, at)?;
+    column.push_plain_number(number).then_some(end)
+}
+
+/// Puts `true`, `false` or `null` into a column. Where it ends.
+#[inline(never)]
+fn take_literal(bytes: &[u8], at: usize, column: &mut ColumnBuilder) -> Option<usize> {
     let (end, taken) = match byte(bytes, at) {
-        b'"' => return take_text(record, bytes, at + 1, column),
-        b'-' | b'0'..=b'9' => {
-            let (number, end) = leading(bytes, at)?;
-            (end, column.push_plain_number(number))
-        }
         b't' => (literal(bytes, at, b"true")?, column.push_bool(true).is_taken()),
         b'f' => (literal(bytes, at, b"false")?, column.push_bool(false).is_taken()),
         b'n' => (literal(bytes, at, b"null")?, column.push_null()),

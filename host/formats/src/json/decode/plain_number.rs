@@ -13,68 +13,79 @@ pub(super) struct PlainNumber {
     pub(super) fraction: u8,
 }
 
-/// The number of JSON that begins at `at`, and where it ends. None if it is written in any other way, or is `-0`. It stops
-/// before an exponent: whoever calls must refuse a letter there.
+/// Where the parts of a number without a sign end, in bytes from its beginning.
+#[derive(Clone, Copy)]
+pub(super) struct Extent {
+    /// Digits before the point.
+    whole: usize,
+    /// Digits behind it; 0: there is no point.
+    fraction: usize,
+    pub(super) length: usize,
+}
+
+/// The extent of a number of JSON that begins with these bytes. None: it has more than fifteen, or somebody who looks closer has
+/// to tell why it is none. It stops before an exponent.
 #[inline(always)]
-pub(super) fn leading(bytes: &[u8], at: usize) -> Option<(PlainNumber, usize)> {
-    let negative = byte(bytes, at) == b'-';
-    let start = at + usize::from(negative);
-    let Some(wide) = Wide::at(bytes, start) else { return long(bytes, start, negative) };
+pub(super) fn extent(wide: Wide<'_>) -> Option<Extent> {
     let digits = wide.digits();
     let whole = digits.trailing_ones() as usize;
-    // Where all sixteen are digits this looks at the first, which is no point either.
-    let (fraction, length) = match wide.byte(whole) {
-        b'.' => {
-            let fraction = (digits >> whole >> 1).trailing_ones();
-            (fraction, whole + 1 + fraction as usize)
-        }
-        _ => (0, whole),
-    };
-    // A zero before other digits is no JSON, nor is a point without digits before and behind it.
-    let is_json = whole == 1 || whole > 1 && wide.byte(0) != b'0';
-    if !is_json || length == whole + 1 {
+    // A zero before other digits is no JSON.
+    if whole == 0 || whole > 15 || whole > 1 && wide.byte(0) == b'0' {
         return None;
     }
-    let value = match length {
-        ..9 => short(wide.number() as u64, whole, length),
-        9..=15 => middle(wide.number(), whole, length),
-        _ => return long(bytes, start, negative),
+    if wide.byte(whole) != b'.' {
+        return Some(Extent { whole, fraction: 0, length: whole });
+    }
+    let fraction = (digits >> whole >> 1).trailing_ones() as usize;
+    let length = whole + 1 + fraction;
+    (fraction > 0 && length <= 15).then_some(Extent { whole, fraction, length })
+}
+
+/// The number of JSON that begins at `at`, and where it ends. None: it has more than fifteen bytes behind its sign, or
+/// [`long`] has to tell why it is none. It stops before an exponent: whoever calls must refuse a letter there.
+#[inline(always)]
+pub(super) fn short(bytes: &[u8], at: usize) -> Option<(PlainNumber, usize)> {
+    let negative = byte(bytes, at) == b'-';
+    let start = at + usize::from(negative);
+    let wide = Wide::at(bytes, start)?;
+    let Extent { whole, fraction, length } = extent(wide)?;
+    let value = match fraction {
+        0 => unpointed(wide.number(), whole),
+        _ => pointed(wide.number(), whole, length),
     };
-    let end = start + length;
-    if negative && value == 0 {
-        return None;
-    }
-    let fraction = fraction as u8;
-    let digits = if negative { value.wrapping_neg() } else { value };
-    Some((PlainNumber { digits, fraction }, end))
+    let digits = if negative { -value } else { value };
+    let number = PlainNumber { digits, fraction: fraction as u8 };
+    (!negative || value != 0).then_some((number, start + length))
 }
 
-/// The digits of a number of `length` bytes, at most eight, of which the first `whole` stand before the point.
+/// The digits of a number of `length` bytes, of which the first `whole` stand before the point.
 #[inline(always)]
-fn short(word: u64, whole: usize, length: usize) -> i64 {
-    if whole == length {
-        return word::number(word, length);
-    }
-    // Without the point its digits stand side by side.
-    let before = (1 << (8 * whole)) - 1;
-    word::number(word & before | word >> 8 & !before, length - 1)
-}
-
-/// The same of nine to fifteen bytes.
-#[inline(always)]
-fn middle(wide: u128, whole: usize, length: usize) -> i64 {
-    let (wide, count) = if whole == length {
-        (wide, length)
+fn pointed(wide: u128, whole: usize, length: usize) -> i64 {
+    // Without the point they stand side by side.
+    if length < 9 {
+        let (word, before) = (wide as u64, (1 << (8 * whole)) - 1);
+        word::number(word & before | word >> 8 & !before, length - 1)
     } else {
         let before = (1 << (8 * whole)) - 1;
-        (wide & before | wide >> 8 & !before, length - 1)
-    };
-    word::long_number(wide, count)
+        word::long_number(wide & before | wide >> 8 & !before, length - 1)
+    }
 }
 
-/// A number of any length. None: there are more than 18 digits.
-#[inline(never)]
-fn long(bytes: &[u8], start: usize, negative: bool) -> Option<(PlainNumber, usize)> {
+/// The first `count` digits, at most fifteen.
+#[inline(always)]
+fn unpointed(wide: u128, count: usize) -> i64 {
+    if count < 9 {
+        word::number(wide as u64, count)
+    } else {
+        let more = count - 8;
+        word::number(wide as u64, 8) * POWERS[more] + word::number((wide >> 64) as u64, more)
+    }
+}
+
+/// The same of any length. None: it is no JSON, it is `-0`, or there are more than 18 digits.
+pub(super) fn long(bytes: &[u8], at: usize) -> Option<(PlainNumber, usize)> {
+    let negative = byte(bytes, at) == b'-';
+    let start = at + usize::from(negative);
     let (mut value, mut end) = digits(bytes, start, 0);
     let whole = end - start;
     let mut fraction = 0;

@@ -1,6 +1,6 @@
 //! Which keys of a record lead to which columns, which key followed which so far, and what stood between their values.
 
-use super::wide::Wide;
+use super::lead::Lead;
 
 /// Keys remembered of an object, the two that have no name among them. Those that somebody wants are, however many there are; of the
 /// others the first, until there are so many.
@@ -8,9 +8,6 @@ const KEYS_MAX: usize = 64;
 
 /// Keys longer than this that nobody wants are not remembered, so that a hostile record cannot make a decoder keep megabytes.
 const KEY_BYTES_MAX: usize = 256;
-
-/// Nor is what leads to a value, if white space makes it longer than this.
-const LEAD_BYTES_MAX: usize = KEY_BYTES_MAX + 32;
 
 /// The wanted part of a record, as a tree of objects.
 pub(super) struct Shape {
@@ -53,82 +50,43 @@ pub(super) enum Way {
     /// Nobody wants it.
     Skip,
     /// It is the value of this column, and of nothing else.
-    Column(usize),
+    Column(u32),
     /// The target of this field says.
     Field(FieldIndex),
 }
 
-/// What leads from one value to the next: a comma, a key and a colon, with the sender's own white space. Before the first value of
-/// an object the brace that opens it stands in the place of the comma. Senders write the same bytes each time, so sixteen of
-/// them are compared at once.
-struct Lead {
-    /// In bytes.
-    length: usize,
-    head: [u8; 16],
-    /// Ones where the head has bytes.
-    mask: [u8; 16],
-    /// What does not fit into it.
-    rest: Vec<u8>,
-}
-
-impl Lead {
-    /// What no bytes begin with: the head has what the mask takes away.
-    const NONE: Self = Self { length: 0, head: [1; 16], mask: [0; 16], rest: Vec::new() };
-
-    /// It is these bytes from now on, if they are not too many to be kept.
-    fn learn(&mut self, lead: &[u8]) {
-        if lead.is_empty() || lead.len() > LEAD_BYTES_MAX {
-            return self.forget();
-        }
-        let (first, rest) = lead.split_at(lead.len().min(16));
-        self.length = lead.len();
-        (self.head, self.mask) = ([0; 16], [0; 16]);
-        self.head[..first.len()].copy_from_slice(first);
-        self.mask[..first.len()].fill(0xff);
-        self.rest.clear();
-        self.rest.extend_from_slice(rest);
-    }
-
-    /// No bytes begin with it from now on.
-    fn forget(&mut self) {
-        (self.length, self.head, self.mask) = (0, Self::NONE.head, Self::NONE.mask);
-        self.rest.clear();
-    }
-
-    /// Whether bytes begin with it. False also where fewer than sixteen are left to look at.
-    #[inline(always)]
-    fn begins(&self, bytes: &[u8], at: usize) -> bool {
-        let Some(wide) = Wide::at(bytes, at) else { return false };
-        wide.agrees(&self.head, &self.mask)
-            && (self.rest.is_empty() || bytes[at + 16..].starts_with(&self.rest))
-    }
-}
-
 /// A key among those that are remembered of its object.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) struct KeyPlace(usize);
+pub(super) struct KeyPlace(u32);
 
 impl KeyPlace {
     /// Before the first key.
     pub(super) const BEGIN: Self = Self(0);
     /// Any key that is not remembered, which nobody wants; nothing is known to lead to its value.
     const UNKNOWN: Self = Self(1);
+
+    fn of(index: usize) -> Self {
+        Self(u32::try_from(index).expect("nobody wants as many keys"))
+    }
+
+    #[inline(always)]
+    fn index(self) -> usize {
+        self.0 as usize
+    }
 }
 
-/// How far an object has been read.
+/// A key that has been read, whose value follows.
 #[derive(Clone, Copy)]
-pub(super) struct Passed {
-    /// The last key.
-    pub(super) last: KeyPlace,
+pub(super) struct Led {
+    pub(super) key: KeyPlace,
     /// The one that followed it last.
-    next: KeyPlace,
-    /// The one with what leads to the value of that.
-    lead: KeyPlace,
+    pub(super) next: KeyPlace,
+    pub(super) way: Way,
 }
 
 /// A field within an object.
 #[derive(Clone, Copy)]
-pub(super) struct FieldIndex(usize);
+pub(super) struct FieldIndex(u32);
 
 /// Where the value of a key goes.
 #[derive(Clone, Debug, PartialEq)]
@@ -199,62 +157,65 @@ impl Shape {
         self.record += 1;
     }
 
-    /// Nothing of an object has been read.
+    /// Whether the value of the key that came first the last time is led to by the same bytes again, from `at` on, where an object
+    /// begins: how many they are, and the key. None: it is another key, or written in another way, or it occurred in this
+    /// record before.
     #[inline(always)]
-    pub(super) fn before_first(&self, object: usize) -> Passed {
-        let last = KeyPlace::BEGIN;
-        Passed { last, next: self.objects[object].keys[last.0].next, lead: last }
+    pub(super) fn first(&mut self, object: usize, bytes: &[u8], at: usize) -> Option<(usize, Led)> {
+        let begin = KeyPlace::BEGIN;
+        let next = self.objects[object].keys[begin.index()].next;
+        self.led_by(object, begin, next, bytes, at)
     }
 
-    /// An object has been read as far as this key.
-    #[inline(always)]
-    fn behind(&self, object: usize, last: KeyPlace) -> Passed {
-        let next = self.objects[object].keys[last.0].next;
-        Passed { last, next, lead: next }
-    }
-
-    /// Whether the value of the key that came next the last time is led to by the same bytes again, from `at` on: how many
-    /// they are, how far the object has been read then, and what is done with the value. None: it is another key, or
-    /// written in another way, or it occurred in this record before.
+    /// The same of `key`, which was the next one the last time.
     #[inline(always)]
     pub(super) fn expected(
         &mut self,
         object: usize,
-        Passed { next, lead, .. }: Passed,
+        key: KeyPlace,
         bytes: &[u8],
         at: usize,
-    ) -> Option<(usize, Passed, Way)> {
-        let keys = &mut self.objects[object].keys;
-        let lead = &keys[lead.0].lead;
-        if !lead.begins(bytes, at) {
-            return None;
-        }
-        let length = lead.length;
-        let key = &mut keys[next.0];
-        if key.seen == self.record {
-            return None;
-        }
-        key.seen = self.record;
-        Some((length, Passed { last: next, next: key.next, lead: key.next }, key.way))
+    ) -> Option<(usize, Led)> {
+        self.led_by(object, key, key, bytes, at)
     }
 
-    /// The same of any key but the first of an object.
+    /// The same of a key to whose value the lead of `lead` leads.
+    #[inline(always)]
+    fn led_by(
+        &mut self,
+        object: usize,
+        lead: KeyPlace,
+        key: KeyPlace,
+        bytes: &[u8],
+        at: usize,
+    ) -> Option<(usize, Led)> {
+        let keys = &mut self.objects[object].keys;
+        let length = keys[lead.index()].lead.begins(bytes, at)?;
+        let Key { seen, next, way, .. } = &mut keys[key.index()];
+        if *seen == self.record {
+            return None;
+        }
+        *seen = self.record;
+        Some((length, Led { key, next: *next, way: *way }))
+    }
+
+    /// The same of any key behind `last`.
     pub(super) fn led_to(
         &mut self,
         object: usize,
-        passed: Passed,
+        last: KeyPlace,
         bytes: &[u8],
         at: usize,
-    ) -> Option<(usize, Passed, Way)> {
-        if passed.last == KeyPlace::BEGIN {
+    ) -> Option<(usize, Led)> {
+        if last == KeyPlace::BEGIN {
             return None;
         }
         let keys = &mut self.objects[object].keys;
-        let next = (KeyPlace::UNKNOWN.0 + 1..keys.len())
-            .find(|place| keys[*place].lead.begins(bytes, at))
-            .map(KeyPlace)?;
-        keys[passed.last.0].next = next;
-        self.expected(object, Passed { next, lead: next, ..passed }, bytes, at)
+        let next = (KeyPlace::UNKNOWN.index() + 1..keys.len())
+            .find(|place| keys[*place].lead.begins(bytes, at).is_some())
+            .map(KeyPlace::of)?;
+        keys[last.index()].next = next;
+        self.expected(object, next, bytes, at)
     }
 
     /// The same of a key wherever it stands and however it is written. `lead` is what leads to its value: white space, a comma or
@@ -266,18 +227,19 @@ impl Shape {
         after: KeyPlace,
         key: &str,
         lead: &[u8],
-    ) -> Option<(Passed, Way)> {
+    ) -> Option<Led> {
         let (place, field) = self.find(object, after, key);
-        if place == KeyPlace::UNKNOWN {
-            return Some((self.behind(object, place), Way::Skip));
-        }
         let keys = &mut self.objects[object].keys;
-        let led = if after == KeyPlace::BEGIN { after } else { place };
-        keys[led.0].lead.learn(lead);
-        let key = &mut keys[place.0];
-        let before = std::mem::replace(&mut key.seen, self.record);
-        let (way, is_second) = (key.way, before == self.record && field.is_some());
-        (!is_second).then(|| (self.behind(object, place), way))
+        let Key { next, way, .. } = keys[place.index()];
+        let led = Led { key: place, next, way };
+        if place == KeyPlace::UNKNOWN {
+            return Some(led);
+        }
+        let leads = if after == KeyPlace::BEGIN { after } else { place };
+        keys[leads.index()].lead.learn(lead);
+        let before = std::mem::replace(&mut keys[place.index()].seen, self.record);
+        let is_second = before == self.record && field.is_some();
+        (!is_second).then_some(led)
     }
 
     /// The place of `key`, which follows `after`, and its field, if somebody wants it.
@@ -298,7 +260,7 @@ impl Shape {
     /// The target of a field that occurs now; none if it occurred in this record before.
     #[inline]
     pub(super) fn enter(&mut self, object: usize, field: FieldIndex) -> Option<&Target> {
-        let field = &mut self.objects[object].fields[field.0];
+        let field = &mut self.objects[object].fields[field.index()];
         if field.seen == self.record {
             return None;
         }
@@ -308,7 +270,7 @@ impl Shape {
 
     /// The first column that the field leads to, for messages.
     pub(super) fn first_column(&self, object: usize, field: FieldIndex) -> usize {
-        self.column_of(&self.objects[object].fields[field.0].target)
+        self.column_of(&self.objects[object].fields[field.index()].target)
     }
 
     /// The first column within an object, for messages.
@@ -331,46 +293,60 @@ impl Object {
     }
 
     fn field(&self, key: &str) -> Option<FieldIndex> {
-        self.fields.iter().position(|field| field.key == key).map(FieldIndex)
+        self.fields.iter().position(|field| field.key == key).map(FieldIndex::of)
     }
 
     /// A stream of ever new keys leaves no place for others: those that are wanted have theirs from the beginning.
     fn remember_wanted(&mut self) {
         for index in 0..self.fields.len() {
-            let (field, name) = (FieldIndex(index), self.fields[index].key.clone());
+            let (field, name) = (FieldIndex::of(index), self.fields[index].key.clone());
             self.keys.push(Key::new(name, Some(field), self.way(field)));
         }
     }
 
-    fn find(&mut self, KeyPlace(after): KeyPlace, key: &str) -> (KeyPlace, Option<FieldIndex>) {
-        let is_it = |place: usize| place > KeyPlace::UNKNOWN.0 && self.keys[place].name == key;
-        let KeyPlace(next) = self.keys[after].next;
+    fn find(&mut self, after: KeyPlace, key: &str) -> (KeyPlace, Option<FieldIndex>) {
+        let is_it =
+            |place: usize| place > KeyPlace::UNKNOWN.index() && self.keys[place].name == key;
+        let next = self.keys[after.index()].next.index();
         let known = match is_it(next) {
             true => Some(next),
             // Keys that are left out once bring another a few places on.
             false => (next..self.keys.len()).chain(0..next).find(|place| is_it(*place)),
         };
         let place = match known {
-            Some(place) => place,
+            Some(place) => KeyPlace::of(place),
             None if key.len() <= KEY_BYTES_MAX && self.keys.len() < KEYS_MAX => {
                 self.keys.push(Key::new(key.to_owned(), None, Way::Skip));
-                self.keys.len() - 1
+                KeyPlace::of(self.keys.len() - 1)
             }
             None => return (KeyPlace::UNKNOWN, None),
         };
-        let before = std::mem::replace(&mut self.keys[after].next, KeyPlace(place));
-        if KeyPlace(after) == KeyPlace::BEGIN && before != KeyPlace(place) {
-            self.keys[after].lead.forget();
+        let Key { next, lead, .. } = &mut self.keys[after.index()];
+        let before = std::mem::replace(next, place);
+        if after == KeyPlace::BEGIN && before != place {
+            lead.forget();
         }
-        (KeyPlace(place), self.keys[place].field)
+        (place, self.keys[place.index()].field)
     }
 
     /// What is done with the value of a field.
     fn way(&self, field: FieldIndex) -> Way {
-        match self.fields[field.0].target {
-            Target::Column(column) => Way::Column(column),
+        match self.fields[field.index()].target {
+            Target::Column(column) => {
+                Way::Column(u32::try_from(column).expect("a schema has fewer columns"))
+            }
             _ => Way::Field(field),
         }
+    }
+}
+
+impl FieldIndex {
+    fn of(index: usize) -> Self {
+        Self(u32::try_from(index).expect("nobody wants as many fields"))
+    }
+
+    fn index(self) -> usize {
+        self.0 as usize
     }
 }
 

@@ -124,15 +124,13 @@ fn a_key_that_is_wanted_has_its_place_however_many_others_came_before() {
     let mut last = KeyPlace::BEGIN;
     for number in 0..200 {
         let key = format!("id-{number}");
-        let (passed, _) = shape.meet(0, last, &key, format!(",\"{key}\":").as_bytes()).unwrap();
-        last = passed.last;
+        last = shape.meet(0, last, &key, format!(",\"{key}\":").as_bytes()).unwrap().key;
     }
     shape.meet(0, last, "store", b",\"store\":").unwrap();
     // The next record has keys that were never met, and is read without a look at names all the same.
     shape.begin_record();
-    let (unknown, _) = shape.meet(0, KeyPlace::BEGIN, "id-1000", b"{\"id-1000\":").unwrap();
-    let found = shape.expected(0, unknown, b",\"store\":\"berlin\"}", 0);
-    let (length, _, way) = found.unwrap();
+    let unknown = shape.meet(0, KeyPlace::BEGIN, "id-1000", b"{\"id-1000\":").unwrap();
+    let (length, store) = shape.expected(0, unknown.next, b",\"store\":\"berlin\"}", 0).unwrap();
     assert_eq!(length, 9);
-    assert!(matches!(way, Way::Column(0)));
+    assert!(matches!(store.way, Way::Column(0)));
 }
