@@ -15,6 +15,7 @@ mod column;
 mod lead;
 mod moment;
 mod number;
+mod number_run;
 mod plain;
 mod plain_number;
 mod reason;

@@ -1,6 +1,9 @@
 //! Values that nobody wants: checked as JSON, and passed over.
 
+use super::number_run;
+use super::plain_number::extent;
 use super::text;
+use super::wide::Wide;
 use super::word::{byte, digits, word};
 
 /// Objects and arrays within each other that are read in one pass. What has more is the parser's.
@@ -66,7 +69,13 @@ fn array(bytes: &[u8], at: usize, depth: usize) -> Option<usize> {
     if byte(bytes, at) == b']' {
         return Some(at + 1);
     }
+    let mut in_runs = true;
     loop {
+        if in_runs && matches!(byte(bytes, at), b'-' | b'0'..=b'9') {
+            let end = number_run::end(bytes, at);
+            in_runs = end - at >= number_run::WORTHWHILE;
+            at = end;
+        }
         at = space(bytes, value(bytes, at, depth + 1)?);
         match byte(bytes, at) {
             b',' => at = space(bytes, at + 1),
@@ -79,6 +88,17 @@ fn array(bytes: &[u8], at: usize, depth: usize) -> Option<usize> {
 #[inline(always)]
 fn number(bytes: &[u8], at: usize) -> Option<usize> {
     let start = at + usize::from(byte(bytes, at) == b'-');
+    if let Some(end) = Wide::at(bytes, start).and_then(extent).map(|extent| start + extent.length)
+        && !matches!(byte(bytes, end), b'e' | b'E')
+    {
+        return Some(end);
+    }
+    long_number(bytes, start)
+}
+
+/// The same for a number that is long, has an exponent or is none. Its sign stands before `start`.
+#[inline(never)]
+fn long_number(bytes: &[u8], start: usize) -> Option<usize> {
     let mut end = digits_end(bytes, start);
     // A zero before other digits is no JSON.
     if end == start || end > start + 1 && byte(bytes, start) == b'0' {

@@ -18,6 +18,11 @@ impl<'b> Wide<'b> {
     }
 
     #[inline(always)]
+    pub(super) fn of(bytes: &'b [u8; 16]) -> Self {
+        Self(bytes)
+    }
+
+    #[inline(always)]
     pub(super) fn bytes(self) -> &'b [u8; 16] {
         self.0
     }
@@ -52,13 +57,19 @@ impl<'b> Wide<'b> {
     pub(super) fn digits(self) -> Mask {
         digits(self.0)
     }
+
+    /// Which are this byte.
+    #[inline(always)]
+    pub(super) fn places(self, byte: u8) -> Mask {
+        places(self.0, byte)
+    }
 }
 
 #[cfg(target_arch = "x86_64")]
-use sse2::{agree, digits, ends_of_text};
+use sse2::{agree, digits, ends_of_text, places};
 
 #[cfg(not(target_arch = "x86_64"))]
-use portable::{agree, digits, ends_of_text};
+use portable::{agree, digits, ends_of_text, places};
 
 #[cfg(target_arch = "x86_64")]
 #[expect(unsafe_code, reason = "instructions that have no other name")]
@@ -89,6 +100,12 @@ mod sse2 {
             let bytes = _mm_sub_epi8(load(chunk), in_all(b'0'));
             mask(_mm_cmpeq_epi8(_mm_min_epu8(bytes, in_all(9)), bytes))
         }
+    }
+
+    #[inline(always)]
+    pub(super) fn places(chunk: &[u8; 16], byte: u8) -> Mask {
+        // SAFETY: as above.
+        unsafe { mask(_mm_cmpeq_epi8(load(chunk), in_all(byte))) }
     }
 
     #[inline(always)]
@@ -136,6 +153,11 @@ mod portable {
     }
 
     #[inline(always)]
+    pub(super) fn places(chunk: &[u8; 16], byte: u8) -> Mask {
+        mask(chunk, |other| other == byte)
+    }
+
+    #[inline(always)]
     pub(super) fn agree(chunk: &[u8; 16], head: &[u8; 16], mask: &[u8; 16]) -> bool {
         chunk.iter().zip(mask).zip(head).all(|((byte, mask), head)| byte & mask == *head)
     }
@@ -164,9 +186,13 @@ mod tests {
                     "{byte} at {place}"
                 );
                 assert_eq!(digits(&chunk), portable::digits(&chunk), "{byte} at {place}");
+                for byte in [byte, byte ^ 0x80, b't'] {
+                    assert_eq!(places(&chunk, byte), portable::places(&chunk, byte), "{byte}");
+                }
             }
         }
         assert_eq!(digits(b"12.5x67890/:;,00"), 0b1100_0011_1110_1011);
+        assert_eq!(places(b"12.5x67890/:;.00", b'.'), 0b0010_0000_0000_0100);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! What the decoder takes and refuses, and that it agrees with a plain reference over generated records.
 
 mod leads;
+mod numbers;
 mod plain;
 mod reference;
 
