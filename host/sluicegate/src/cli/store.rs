@@ -8,9 +8,7 @@ use serde_json::json;
 
 use sluicegate_pipeline::environment::Environment;
 use sluicegate_store::open;
-use sluicegate_store::probe::{
-    Passed, RACERS, ROUNDS_OF_A_DIRECTORY, ROUNDS_OF_A_SERVER, probe_and_remember,
-};
+use sluicegate_store::probe::{Effort, Passed, probe_and_remember};
 
 /// Try whether a store creates each object once, whoever races for it, and shows at once what was written.
 ///
@@ -39,23 +37,21 @@ pub struct ProbeArgs {
 /// The place cannot be opened, the store does not answer, or it has failed.
 pub fn probe(args: &ProbeArgs) -> anyhow::Result<ExitCode> {
     let location = open(&args.url, &Environment::of_program().stores())?;
-    let usual = match args.url.split_once("://") {
-        None | Some(("file", _)) => ROUNDS_OF_A_DIRECTORY,
-        Some(_) => ROUNDS_OF_A_SERVER,
-    };
-    let rounds = args.rounds.unwrap_or(usual);
+    let usual = Effort::usual(&location.backing).unwrap_or(Effort::OF_A_DIRECTORY);
+    let effort = Effort { rounds: args.rounds.unwrap_or(usual.rounds), ..usual };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.context("start the runtime that asks the store")?;
-    let Passed { rounds, requests } = runtime.block_on(probe_and_remember(&location, rounds))?;
+    let Passed { rounds, racers, requests } =
+        runtime.block_on(probe_and_remember(&location, effort))?;
     let text = match args.json {
         true => {
             let answer = json!({
-                "url": args.url, "passed": true, "rounds": rounds, "racers": RACERS, "requests": requests
+                "url": args.url, "passed": true, "rounds": rounds, "racers": racers, "requests": requests
             });
             format!("{answer}\n")
         }
         false => format!(
-            "{}: passed {rounds} rounds of {RACERS} racing creates, {requests} requests; it can keep results exactly \
+            "{}: passed {rounds} rounds of {racers} racing creates, {requests} requests; it can keep results exactly \
              once\n",
             args.url
         ),

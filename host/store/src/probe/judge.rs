@@ -39,22 +39,23 @@ pub(super) enum Round {
 pub enum Flaw {
     /// More than one create of one object succeeded.
     #[error(
-        "{winners} of {} creates of one object at a time succeeded; it {}",
-        super::RACERS,
+        "{winners} of {racers} creates of one object at a time succeeded; it {}",
         if *ignores { "ignores `If-None-Match: *`" } else { "looks first and writes afterwards" }
     )]
     ManyWinners {
         /// How many.
         winners: usize,
+        /// Of so many.
+        racers: usize,
         /// A create of an object that was long there succeeded as well.
         ignores: bool,
     },
     /// Every create of a round was refused, in round after round.
-    #[error(
-        "of {} creates of one object at a time none was told that it has succeeded",
-        super::RACERS
-    )]
-    NoWinner,
+    #[error("of {racers} creates of one object at a time none was told that it has succeeded")]
+    NoWinner {
+        /// How many there were in each.
+        racers: usize,
+    },
     /// A create succeeded although the object was there.
     #[error("it creates an object that is there already")]
     Overwrites,
@@ -82,7 +83,7 @@ impl Flaw {
     /// Whether no sound store can show it, however bad the network. Lost answers and conflicts that pass (`409`) look
     /// like the others, so those are no proof.
     pub fn is_proof(&self) -> bool {
-        !matches!(self, Self::NoWinner | Self::NotAgain)
+        !matches!(self, Self::NoWinner { .. } | Self::NotAgain)
     }
 }
 
@@ -91,7 +92,7 @@ pub(super) fn judge(racers: Vec<Racer>) -> Round {
     let won = racers.iter().filter(|racer| matches!(racer.answer, Answer::Created));
     let (winners, winner) = (won.clone().count(), won.map(|racer| racer.body.clone()).next());
     if winners > 1 {
-        return Round::Flawed(Flaw::ManyWinners { winners, ignores: false });
+        return Round::Flawed(Flaw::ManyWinners { winners, racers: racers.len(), ignores: false });
     }
     let bodies: Vec<Bytes> = racers.iter().map(|racer| racer.body.clone()).collect();
     let (mut object, mut unanswered) = (winner.clone(), None);

@@ -7,9 +7,9 @@
 //!
 //! # What it costs
 //!
-//! A round is [`RACERS`] creates of one object, a read after each and a deletion: 65 requests. The last goes on with eight
-//! more: create again, list, delete, create. A server is tried with [`ROUNDS_OF_A_SERVER`] rounds, 528 requests of a few bytes
-//! each; a directory, which the kernel guards, with one. What has passed is remembered in the store
+//! A round is so many creates of one object at a time, a read after each and a deletion. The last goes on with eight requests
+//! more: create again, list, delete, create. [`Effort`] says how many rounds and creates: of a server 528 requests of a few
+//! bytes each, of a directory, which the kernel guards, 25. What has passed is remembered in the store
 //! ([`ensure`]), so that each later opening costs one small read. The memory holds for the addresses that were tried: the same
 //! bucket behind another server is tried again. Hosts that reach one store by several addresses do not forget each other's: the
 //! next leader would try the store while nobody works.
@@ -40,26 +40,46 @@ use judge::{Answer, Racer, Round, judge};
 /// The version of what is tried. A store that passed an older one is tried again.
 pub const VERSION: u32 = 1;
 
-/// Creates of one object that race in a round.
-pub const RACERS: usize = 32;
-
-/// Rounds in front of a server when a lane is opened: one that looks and then writes fails the first of them.
-pub const ROUNDS_OF_A_SERVER: u32 = 8;
-
-/// Rounds in a directory: its creates are links that the kernel makes, so only a strange mount can fail.
-pub const ROUNDS_OF_A_DIRECTORY: u32 = 1;
-
 /// Addresses of a store that are remembered, the newest.
 const REMEMBERED_MAX: usize = 64;
 
 /// Objects of the probe are listed one page at most.
 const LISTED_MAX: usize = 1_000;
 
+/// How hard a store is tried.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Effort {
+    /// Rounds, one at least.
+    pub rounds: u32,
+    /// Creates of one object that race in a round.
+    pub racers: usize,
+}
+
+impl Effort {
+    /// A server that looks and then writes fails the first of these rounds.
+    pub const OF_A_SERVER: Self = Self { rounds: 8, racers: 32 };
+
+    /// Creates in a directory are links that the kernel makes, so only a strange mount can fail. Each takes a thread and two
+    /// syncs.
+    pub const OF_A_DIRECTORY: Self = Self { rounds: 1, racers: 8 };
+
+    /// What a store is tried with before a lane is opened. None: nothing is between us and the map.
+    pub fn usual(backing: &Backing) -> Option<Self> {
+        match backing {
+            Backing::Memory => None,
+            Backing::Directory => Some(Self::OF_A_DIRECTORY),
+            Backing::Server { .. } => Some(Self::OF_A_SERVER),
+        }
+    }
+}
+
 /// What a store has passed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Passed {
     /// Rounds in which one create won.
     pub rounds: u32,
+    /// Creates of each round.
+    pub racers: usize,
     /// Requests, all together.
     pub requests: u64,
 }
@@ -126,13 +146,13 @@ pub async fn ensure_tables<'l>(
     Ok(())
 }
 
-/// Tries a store with so many rounds, one at least, and remembers in it whether it has passed.
+/// Tries a store so hard, and remembers in it whether it has passed.
 ///
 /// # Errors
 ///
 /// [`ProbeError`].
-pub async fn probe_and_remember(location: &Location, rounds: u32) -> Result<Passed, ProbeError> {
-    Probe::of(location).run_and_remember(rounds.max(1)).await
+pub async fn probe_and_remember(location: &Location, effort: Effort) -> Result<Passed, ProbeError> {
+    Probe::of(location).run_and_remember(effort).await
 }
 
 /// One trial of a store.
@@ -192,20 +212,15 @@ impl<'l> Probe<'l> {
     }
 
     async fn ensure(&self) -> Result<Option<Passed>, ProbeError> {
-        let rounds = match &self.location.backing {
-            // Nothing is between us and the map.
-            Backing::Memory => return Ok(None),
-            Backing::Directory => ROUNDS_OF_A_DIRECTORY,
-            Backing::Server { .. } => ROUNDS_OF_A_SERVER,
-        };
+        let Some(effort) = Effort::usual(&self.location.backing) else { return Ok(None) };
         if self.known().await?.contains(&self.memory) {
             return Ok(None);
         }
-        self.run_and_remember(rounds).await.map(Some)
+        self.run_and_remember(effort).await.map(Some)
     }
 
-    async fn run_and_remember(&self, rounds: u32) -> Result<Passed, ProbeError> {
-        let passed = match self.run(rounds).await {
+    async fn run_and_remember(&self, effort: Effort) -> Result<Passed, ProbeError> {
+        let passed = match self.run(effort).await {
             Ok(passed) => passed,
             Err(error) => {
                 if !error.may_pass() {
@@ -221,7 +236,7 @@ impl<'l> Probe<'l> {
         // If two do so at a time, one of them tries again at its next opening.
         let newest = known.len().saturating_sub(REMEMBERED_MAX);
         self.remember(&known[newest..]).await?;
-        let (url, Passed { rounds, requests }) = (&self.location.url, passed);
+        let (url, Passed { rounds, requests, .. }) = (&self.location.url, passed);
         tracing::info!(url, rounds, requests, "the store creates each object once");
         Ok(passed)
     }
@@ -247,24 +262,26 @@ impl<'l> Probe<'l> {
         }
     }
 
-    async fn run(&self, rounds: u32) -> Result<Passed, ProbeError> {
+    async fn run(&self, effort: Effort) -> Result<Passed, ProbeError> {
         let mut paths = Vec::new();
-        let tried = self.rounds(rounds, &mut paths).await;
+        let tried = self.rounds(effort, &mut paths).await;
         for path in paths {
             // A few bytes that nobody looks at stay if this fails.
             drop(self.delete(&path).await);
         }
-        tried.map(|()| Passed { rounds, requests: self.requests.load(Ordering::Relaxed) })
+        let Effort { rounds, racers } = effort;
+        tried.map(|()| Passed { rounds, racers, requests: self.requests.load(Ordering::Relaxed) })
     }
 
     /// `paths` are the objects that there may be.
-    async fn rounds(&self, rounds: u32, paths: &mut Vec<Path>) -> Result<(), ProbeError> {
+    async fn rounds(&self, effort: Effort, paths: &mut Vec<Path>) -> Result<(), ProbeError> {
+        let Effort { rounds, racers } = effort;
         let (mut won, mut undecided) = (0, 0);
         while won < rounds {
             let name = format!("try-{}-{:04}", self.nonce, paths.len());
             let path = self.location.path(&format!("{}/{name}", self.folder));
             paths.push(path.clone());
-            match judge(self.race(&path).await) {
+            match judge(self.race(&path, racers).await) {
                 Round::Won(_) if won + 1 < rounds => won += 1,
                 Round::Won(winner) => {
                     won += 1;
@@ -272,11 +289,11 @@ impl<'l> Probe<'l> {
                 }
                 // An answer was lost on its way, and the client's own repetition was refused; or all met a conflict.
                 Round::Undecided if undecided < rounds => undecided += 1,
-                Round::Undecided => return Err(self.unsound(Flaw::NoWinner)),
+                Round::Undecided => return Err(self.unsound(Flaw::NoWinner { racers })),
                 Round::Flawed(Flaw::ManyWinners { winners, .. }) => {
                     let second = self.create(&path, self.body("second")).await;
                     let ignores = matches!(second, Ok(true));
-                    return Err(self.unsound(Flaw::ManyWinners { winners, ignores }));
+                    return Err(self.unsound(Flaw::ManyWinners { winners, racers, ignores }));
                 }
                 Round::Flawed(flaw) => return Err(self.unsound(flaw)),
                 Round::Failed(error) => return Err(self.failed("try creates that race", &error)),
@@ -286,8 +303,8 @@ impl<'l> Probe<'l> {
     }
 
     /// All racers begin at once; each looks at what there is as soon as it has its answer.
-    async fn race(&self, path: &Path) -> Vec<Racer> {
-        let racers = (0..RACERS).map(|racer| async move {
+    async fn race(&self, path: &Path, racers: usize) -> Vec<Racer> {
+        let racers = (0..racers).map(|racer| async move {
             let body = self.body(&racer.to_string());
             let answer = match self.create(path, body.clone()).await {
                 Ok(true) => Answer::Created,
