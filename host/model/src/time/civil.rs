@@ -47,23 +47,73 @@ fn days_of(date: Date) -> Option<i64> {
 
 /// `YYYY-MM-DD` of a number of days since 1970.
 pub fn write_date(days: i64, f: &mut impl fmt::Write) -> fmt::Result {
-    let Date { year, month, day } = date_of(days);
-    match year {
-        0..=9_999 => write!(f, "{year:04}-{month:02}-{day:02}"),
-        year => write!(f, "{year:+05}-{month:02}-{day:02}"),
-    }
+    let mut line = Line::new();
+    line.date(days, f)?;
+    line.write_to(f)
 }
 
 /// RFC 3339 in UTC of microseconds since 1970, with as many digits behind the point as chrono writes: none, 3 or 6.
 pub fn write_time(micros: i64, f: &mut impl fmt::Write) -> fmt::Result {
-    write_date(micros.div_euclid(MICROS_PER_DAY), f)?;
+    let mut line = Line::new();
+    line.date(micros.div_euclid(MICROS_PER_DAY), f)?;
     let of_day = micros.rem_euclid(MICROS_PER_DAY);
-    let (seconds, micros) = (of_day / 1_000_000, of_day % 1_000_000);
-    write!(f, "T{:02}:{:02}:{:02}", seconds / 3_600, seconds / 60 % 60, seconds % 60)?;
+    let (seconds, micros) = ((of_day / 1_000_000) as u32, (of_day % 1_000_000) as u32);
+    line.number(b'T', seconds / 3_600, 2);
+    line.number(b':', seconds / 60 % 60, 2);
+    line.number(b':', seconds % 60, 2);
     match micros {
-        0 => write!(f, "Z"),
-        micros if micros % 1_000 == 0 => write!(f, ".{:03}Z", micros / 1_000),
-        micros => write!(f, ".{micros:06}Z"),
+        0 => {}
+        micros if micros % 1_000 == 0 => line.number(b'.', micros / 1_000, 3),
+        micros => line.number(b'.', micros, 6),
+    }
+    line.push(b'Z');
+    line.write_to(f)
+}
+
+/// A moment as it is written, digit by digit: results have two in each row, and formatting by [`fmt`] takes several times as long.
+struct Line {
+    bytes: [u8; 32],
+    length: usize,
+}
+
+impl Line {
+    fn new() -> Self {
+        Self { bytes: [0; 32], length: 0 }
+    }
+
+    /// A year that has a sign goes to `f` at once.
+    fn date(&mut self, days: i64, f: &mut impl fmt::Write) -> fmt::Result {
+        let Date { year, month, day } = date_of(days);
+        match u32::try_from(year) {
+            Ok(year) if year < 10_000 => self.digits(year, 4),
+            _ => write!(f, "{year:+05}")?,
+        }
+        self.number(b'-', month, 2);
+        self.number(b'-', day, 2);
+        Ok(())
+    }
+
+    /// So many digits of a number, with what stands before them.
+    fn number(&mut self, before: u8, number: u32, digits: usize) {
+        self.push(before);
+        self.digits(number, digits);
+    }
+
+    fn digits(&mut self, mut number: u32, digits: usize) {
+        self.length += digits;
+        for place in 1..=digits {
+            self.bytes[self.length - place] = b'0' + (number % 10) as u8;
+            number /= 10;
+        }
+    }
+
+    fn push(&mut self, byte: u8) {
+        self.bytes[self.length] = byte;
+        self.length += 1;
+    }
+
+    fn write_to(&self, f: &mut impl fmt::Write) -> fmt::Result {
+        f.write_str(str::from_utf8(&self.bytes[..self.length]).expect("digits and signs are ASCII"))
     }
 }
 
