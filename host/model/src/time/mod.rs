@@ -121,6 +121,24 @@ pub fn thread_cpu_nanos() -> u64 {
     time.tv_sec.unsigned_abs() * 1_000_000_000 + time.tv_nsec.unsigned_abs()
 }
 
+/// How often a source looks for what it is not told: new partitions, and where those that bring nothing end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LookPace {
+    /// The time between two looks.
+    pub every: Duration,
+    /// After so many looks without a record they become rarer.
+    pub patience: u32,
+    /// Down to one look in this time.
+    pub in_silence: Duration,
+}
+
+impl LookPace {
+    /// As often in silence as ever.
+    pub fn steady(every: Duration) -> Self {
+        Self { every, patience: 0, in_silence: every }
+    }
+}
+
 /// Processing time. The system's, or a test's that stands still until it is moved.
 #[derive(Clone, Debug)]
 pub enum Clock {

@@ -30,7 +30,7 @@ mod silence;
 use std::time::Duration;
 
 use silence::Silence;
-pub use silence::{look_every, look_every_in_silence};
+pub use silence::look_pace;
 use sluicegate_model::time::{EventTime, Watermark};
 
 /// The clocks of all partitions of a lane, and the lane's own. Owned by the lane; never goes back.

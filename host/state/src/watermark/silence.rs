@@ -10,6 +10,8 @@
 
 use std::time::Duration;
 
+use sluicegate_model::time::LookPace;
+
 /// Looks are at most this often, whatever the watermark would like: each is a few requests.
 const LOOK_EVERY_MIN: Duration = Duration::from_millis(250);
 
@@ -20,23 +22,28 @@ const LOOK_EVERY_MAX: Duration = Duration::from_secs(5);
 ///
 /// A partition that is found later than `max_out_of_orderness` after its first record finds the watermark ahead of it; and a
 /// partition is idle after several looks, not after one.
-pub fn look_every(max_out_of_orderness: Duration, idle_after: Option<Duration>) -> Duration {
+///
+/// Where nothing comes and all partitions are idle, looks become rarer. The first record behind the silence moves the watermark
+/// before anybody looks, so a new partition has to be found within `max_out_of_orderness` even then; and a gap between looks
+/// must still count in full, should a partition not be idle yet.
+pub fn look_pace(max_out_of_orderness: Duration, idle_after: Option<Duration>) -> LookPace {
     let tolerated = max_out_of_orderness / 4;
     let tolerated = idle_after.map_or(tolerated, |idle_after| tolerated.min(idle_after / 8));
-    tolerated.clamp(LOOK_EVERY_MIN, LOOK_EVERY_MAX)
+    let every = tolerated.clamp(LOOK_EVERY_MIN, LOOK_EVERY_MAX);
+    let most = idle_after.map_or(LOOK_EVERY_MAX, |idle_after| LOOK_EVERY_MAX.min(idle_after / 4));
+    let in_silence = (max_out_of_orderness / 2).min(most).max(every);
+    LookPace {
+        every,
+        patience: idle_after.map_or(0, |idle| looks_until_idle(every, idle)),
+        in_silence,
+    }
 }
 
-/// The same while no partition brings anything. The first record behind the silence moves the watermark before anybody looks, so a
-/// new partition has to be found within `max_out_of_orderness` even then. Where silence counts, it is looked at as often as ever.
-pub fn look_every_in_silence(
-    max_out_of_orderness: Duration,
-    idle_after: Option<Duration>,
-) -> Duration {
-    let often = look_every(max_out_of_orderness, idle_after);
-    match idle_after {
-        Some(_) => often,
-        None => (max_out_of_orderness / 2).clamp(often, LOOK_EVERY_MAX),
-    }
+/// How many looks see a partition empty until it is idle, and two more for those that are not answered in time.
+fn looks_until_idle(every: Duration, idle_after: Duration) -> u32 {
+    let counted = every.min(idle_after / 4).as_nanos().max(1);
+    let gaps = idle_after.as_nanos().div_ceil(counted);
+    u32::try_from(gaps).unwrap_or(u32::MAX).saturating_add(3)
 }
 
 /// The silence of one partition.
@@ -113,17 +120,39 @@ mod tests {
 
     #[test]
     fn looks_are_as_often_as_the_watermark_can_tolerate() {
-        let every = |bound, idle| look_every(bound * SECOND, Some(idle * SECOND));
+        let every = |bound, idle| look_pace(bound * SECOND, Some(idle * SECOND)).every;
         assert_eq!(every(5, 30), Duration::from_millis(1250));
         assert_eq!(every(300, 30), Duration::from_millis(3750));
         assert_eq!(every(0, 30), LOOK_EVERY_MIN);
         assert_eq!(every(3600, 3600), LOOK_EVERY_MAX);
-        assert_eq!(look_every(5 * SECOND, None), Duration::from_millis(1250));
-        assert_eq!(look_every_in_silence(5 * SECOND, None), Duration::from_millis(2_500));
-        assert_eq!(look_every_in_silence(SECOND, None), Duration::from_millis(500));
-        assert_eq!(look_every_in_silence(Duration::ZERO, None), LOOK_EVERY_MIN);
-        assert_eq!(look_every_in_silence(3600 * SECOND, None), LOOK_EVERY_MAX);
-        let idle_after = Some(8 * SECOND);
-        assert_eq!(look_every_in_silence(8 * SECOND, idle_after), SECOND);
+        assert_eq!(look_pace(5 * SECOND, None).every, Duration::from_millis(1250));
+    }
+
+    #[test]
+    fn looks_in_silence_find_a_new_partition_in_time() {
+        let in_silence = |bound, idle| {
+            let LookPace { every, in_silence, .. } = look_pace(bound, idle);
+            assert!(in_silence >= every);
+            in_silence
+        };
+        assert_eq!(in_silence(5 * SECOND, None), Duration::from_millis(2_500));
+        assert_eq!(in_silence(SECOND, None), Duration::from_millis(500));
+        assert_eq!(in_silence(Duration::ZERO, None), LOOK_EVERY_MIN);
+        assert_eq!(in_silence(3600 * SECOND, None), LOOK_EVERY_MAX);
+        assert_eq!(in_silence(8 * SECOND, Some(8 * SECOND)), 2 * SECOND, "a gap counts in full");
+        assert_eq!(in_silence(Duration::ZERO, Some(SECOND / 10)), LOOK_EVERY_MIN);
+    }
+
+    #[test]
+    fn looks_become_rarer_only_when_every_partition_is_idle() {
+        let patience = |bound, idle| look_pace(bound, idle).patience;
+        assert_eq!(patience(5 * SECOND, None), 0, "silence does not count");
+        for (bound, idle) in [(5, 10), (0, 10), (300, 30), (5, 1), (1, 60)] {
+            let (bound, idle) = (bound * SECOND, idle * SECOND);
+            let LookPace { every, patience, .. } = look_pace(bound, Some(idle));
+            let mut silence = Silence::broken();
+            let needed = (1..).find(|look| silence.look(every * *look, idle)).unwrap();
+            assert_eq!(patience, needed + 2, "{bound:?} {idle:?}");
+        }
     }
 }

@@ -2,14 +2,14 @@
 //! librdkafka's own words about it. The watching thread writes it, the source reads it.
 
 use std::ffi::CString;
-use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::stall::TooLarge;
 use sluicegate_model::identity::SourceIdentity;
-use sluicegate_model::time::Clock;
+use sluicegate_model::time::{Clock, LookPace};
 use sluicegate_runtime::Bell;
 
 /// How often the topic is looked at while all is well, if nobody says another time.
@@ -38,9 +38,7 @@ pub(super) struct Knowledge {
     pub(super) clock: Clock,
     /// Wakes who reads.
     bell: Bell,
-    /// ns.
-    look_every: AtomicU64,
-    look_every_in_silence: AtomicU64,
+    pace: Mutex<LookPace>,
     /// Records have come since the last look.
     is_heard: AtomicBool,
     /// The next look comes later than usual, because none have.
@@ -80,8 +78,7 @@ impl Knowledge {
             brokers: brokers.to_owned(),
             clock,
             bell,
-            look_every: AtomicU64::new(0),
-            look_every_in_silence: AtomicU64::new(0),
+            pace: Mutex::new(LookPace::steady(LOOK_EVERY)),
             is_heard: AtomicBool::new(false),
             is_late: AtomicBool::new(false),
             broker: AtomicI32::new(-1),
@@ -93,11 +90,13 @@ impl Knowledge {
         (Arc::new(knowledge), woken)
     }
 
-    /// Looks so often while all is well, and in silence less and less often, down to `in_silence`.
-    pub(super) fn look_every(&self, every: Duration, in_silence: Duration) {
-        let nanos = |time: Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
-        self.look_every.store(nanos(every), Ordering::Relaxed);
-        self.look_every_in_silence.store(nanos(in_silence), Ordering::Relaxed);
+    /// Looks so often while all is well.
+    pub(super) fn look_at(&self, pace: LookPace) {
+        *self.pace.lock().unwrap_or_else(PoisonError::into_inner) = pace;
+    }
+
+    pub(super) fn pace(&self) -> LookPace {
+        *self.pace.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Records have come.
@@ -155,18 +154,15 @@ impl Knowledge {
 
     /// Until the next look, if all is well. `silence`: after how many looks no records have come.
     pub(super) fn pause(&self, silence: &mut u32) -> Duration {
-        let every = match self.look_every.load(Ordering::Relaxed) {
-            0 => LOOK_EVERY,
-            nanos => Duration::from_nanos(nanos),
-        };
+        let LookPace { every, patience, in_silence } = self.pace();
         self.is_late.store(false, Ordering::SeqCst);
         if self.is_heard.swap(false, Ordering::SeqCst) {
             *silence = 0;
             return every;
         }
         *silence = silence.saturating_add(1);
-        let most = Duration::from_nanos(self.look_every_in_silence.load(Ordering::Relaxed));
-        let late = every.saturating_mul(1 << silence.saturating_sub(1).min(16)).min(most);
+        let doublings = silence.saturating_sub(patience).saturating_sub(1).min(16);
+        let late = every.saturating_mul(1 << doublings).min(in_silence);
         if late <= every {
             return every;
         }
@@ -221,7 +217,8 @@ mod tests {
         let (clock, bell) = (Clock::system(), Bell::default());
         let (knowledge, woken) = Knowledge::new("sales", CString::default(), "", clock, bell);
         let second = Duration::from_secs(1);
-        knowledge.look_every(second, 5 * second);
+        let pace = LookPace { every: second, patience: 0, in_silence: 5 * second };
+        knowledge.look_at(pace);
         knowledge.hear();
         let mut silence = 0;
         let mut pauses =
@@ -234,7 +231,12 @@ mod tests {
         assert!(woken.try_recv().is_err(), "it is told once");
         assert_eq!(pauses(), [1, 1, 2, 4, 5, 5]);
         // Where silence counts.
-        knowledge.look_every(second, second);
+        knowledge.look_at(LookPace { patience: 5, ..pace });
+        knowledge.hear();
+        assert!(woken.try_recv().is_ok());
+        assert_eq!(pauses(), [1; 6]);
+        assert_eq!(pauses(), [1, 2, 4, 5, 5, 5], "all partitions are idle");
+        knowledge.look_at(LookPace::steady(second));
         assert_eq!(pauses(), [1; 6]);
         knowledge.hear();
         assert!(woken.try_recv().is_err(), "the next look comes soon enough");

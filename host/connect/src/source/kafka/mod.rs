@@ -50,7 +50,7 @@ use partition::PartitionReader;
 use properties::{client_config, refused_property};
 use sluicegate_model::identity::{Jump, SourceIdentity};
 use sluicegate_model::position::{Partition, Positions};
-use sluicegate_model::time::Clock;
+use sluicegate_model::time::{Clock, LookPace};
 use sluicegate_pipeline::{KafkaConfig, OffsetsGroup};
 use sluicegate_runtime::Bell;
 use watch::watch;
@@ -100,8 +100,6 @@ pub struct KafkaSource {
     /// Partitions that a bounded run was last said to leave out: all from the first run's on below this.
     left_out: i32,
     wants_headers: bool,
-    /// How often the topic is looked at, and how often in silence.
-    looks: (Duration, Duration),
     progress: Vec<PartitionProgress>,
     /// Why a partition brings nothing, as the broker says it.
     complaint: Option<(i32, String)>,
@@ -184,7 +182,6 @@ impl KafkaSource {
             jumps: Vec::new(),
             left_out: 0,
             wants_headers: false,
-            looks: (Duration::ZERO, Duration::ZERO),
             progress: Vec::new(),
             complaint: None,
             said: None,
@@ -193,11 +190,9 @@ impl KafkaSource {
         })
     }
 
-    /// Looks at the topic so often: which it is, which partitions it has, where they end. Zero for a time that suits most.
-    /// While it brings nothing, looks become rarer, down to one every `in_silence`.
-    pub fn look_every(&mut self, every: Duration, in_silence: Duration) {
-        self.looks = (every, in_silence);
-        self.knowledge.look_every(every, in_silence);
+    /// Looks at the topic so often: which it is, which partitions it has, where they end.
+    pub fn look_at(&mut self, pace: LookPace) {
+        self.knowledge.look_at(pace);
     }
 
     /// Hands on the headers of the records too. Otherwise nobody looks whether there are any.

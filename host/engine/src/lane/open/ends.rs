@@ -11,7 +11,7 @@ use sluicegate_connect::source::{Source, SourceError};
 use sluicegate_model::time::Clock;
 use sluicegate_pipeline::{Pipeline, SourceConfig};
 use sluicegate_runtime::Bell;
-use sluicegate_state::watermark::{look_every, look_every_in_silence};
+use sluicegate_state::watermark::look_pace;
 use sluicegate_store::StoreOptions;
 
 use crate::lane::outputs::outbox::Post;
@@ -69,8 +69,7 @@ impl Ends for RealEnds {
                 let mut source =
                     KafkaSource::connect(kafka, &config.name, clock, bell, self.ahead)?;
                 let time = &config.event_time;
-                let (late, idle) = (time.max_out_of_orderness, time.idle_after);
-                source.look_every(look_every(late, idle), look_every_in_silence(late, idle));
+                source.look_at(look_pace(time.max_out_of_orderness, time.idle_after));
                 Box::new(source.with_headers(config.reads_headers()))
             }
             SourceConfig::Files(files) => {

@@ -22,7 +22,7 @@ use linger::{
 };
 use sluicegate_model::identity::SourceIdentity;
 use sluicegate_model::position::{NextOffset, Partition, Position};
-use sluicegate_model::time::Clock;
+use sluicegate_model::time::{Clock, LookPace};
 use sluicegate_pipeline::{
     ClientProperties, EndPosition, FetchWay, KafkaConfig, OffsetsGroup, OnDataLoss, StartPosition,
 };
