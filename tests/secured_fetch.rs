@@ -117,6 +117,7 @@ fn trouble(brokers: &str, topic: &str, security: Security) -> Option<String> {
         rack: String::new(),
         security,
         wait: Duration::from_millis(100),
+        wait_in_silence: Duration::from_millis(100),
         min_bytes: 1,
         max_bytes: 1 << 20,
         partition_max_bytes: 1 << 20,

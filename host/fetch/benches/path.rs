@@ -153,6 +153,7 @@ fn options(port: u16) -> Options {
         rack: String::new(),
         security: Security::default(),
         wait: Duration::from_millis(500),
+        wait_in_silence: Duration::from_millis(500),
         min_bytes: 1,
         max_bytes: 50 << 20,
         partition_max_bytes: 1 << 20,

@@ -4,10 +4,10 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::Fetched;
-use super::pace::Pace;
+use super::pace::{Pace, Waits};
 use super::slot::Work;
 use super::state::Shared;
+use super::{Fetched, Options};
 use crate::batch::Unpacker;
 use crate::buffers::Spare;
 use crate::fault::Fault;
@@ -93,7 +93,11 @@ impl<'a> Worker<'a> {
         };
         let options = &self.shared.options;
         let unseen = (self.shared.who_reads.unseen)();
-        let (wait, min_bytes) = self.pace.of(options.wait, options.min_bytes, unseen);
+        let Options { wait, wait_in_silence, min_bytes, .. } = *options;
+        // What is not asked for now has to wait for the answer.
+        let is_all = self.shared.asks_for_all(self.broker, wanted.len());
+        let in_silence = if is_all { wait_in_silence } else { wait };
+        let (wait, min_bytes) = self.pace.of(Waits { wait, in_silence, min_bytes }, unseen);
         let amount = Amount {
             wait_ms: i32::try_from(wait.as_millis()).unwrap_or(i32::MAX),
             // A broker counts no more than it may send.

@@ -43,6 +43,8 @@ pub struct Options {
     pub security: Security,
     /// The broker waits so long for `min_bytes`.
     pub wait: Duration,
+    /// Where nothing has come for a while it waits longer and longer, up to this.
+    pub wait_in_silence: Duration,
     /// Less than this is not worth an answer before `wait` is over.
     pub min_bytes: i32,
     /// Of a whole answer. A first batch that is larger comes all the same.
@@ -67,7 +69,7 @@ pub struct Options {
 
 impl Options {
     fn patience(&self) -> Patience {
-        let answer = self.wait + self.answer_within;
+        let answer = self.wait.max(self.wait_in_silence) + self.answer_within;
         Patience { connect: self.connect_within, answer, largest: self.largest_answer }
     }
 }

@@ -9,6 +9,9 @@
 //!
 //! Where nothing comes within that moment it was asked in vain, and what comes next is asked for without it. It is tried again
 //! behind every answer, then behind every second, and so on: whoever is sent a record now and then is asked hardly more often.
+//!
+//! Where nothing comes at all it is asked more and more rarely: it waits twice as long behind each empty answer, and answers at once
+//! when something comes.
 
 use std::time::Duration;
 
@@ -16,7 +19,7 @@ use std::time::Duration;
 const MOMENT: Duration = Duration::from_millis(5);
 
 /// The moment is never longer than this.
-const MOMENT_MAX: Duration = Duration::from_millis(50);
+const MOMENT_MAX: Duration = Duration::from_millis(100);
 
 /// A long moment ends so much before somebody sees: what comes behind it is asked for once more by then.
 const IN_TIME: Duration = Duration::from_millis(8);
@@ -36,17 +39,32 @@ pub(super) struct Pace {
     patience: u32,
     /// Since it was asked in vain.
     answers: u32,
+    /// Empty ones in a row for which it had waited as long as it may.
+    silence: u32,
+}
+
+/// What a broker may wait for.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Waits {
+    pub(super) wait: Duration,
+    /// At most, where nothing has come for a while.
+    pub(super) in_silence: Duration,
+    pub(super) min_bytes: i32,
 }
 
 impl Default for Pace {
     fn default() -> Self {
-        Self { waits: false, patience: 1, answers: 0 }
+        Self { waits: false, patience: 1, answers: 0, silence: 0 }
     }
 }
 
 impl Pace {
     /// An answer has come, with records or without.
     pub(super) fn answered(&mut self, has_records: bool) {
+        self.silence = match has_records {
+            true => 0,
+            false => self.silence + u32::from(!self.waits),
+        };
         match (self.waits, has_records) {
             (true, true) => self.patience = (self.patience / 2).max(1),
             (true, false) => {
@@ -61,14 +79,17 @@ impl Pace {
         }
     }
 
-    /// How long the broker may wait, and for how many bytes, if it would wait so for these. Nobody sees for `unseen` what comes.
-    /// Whoever has chosen another number of bytes than one has chosen how long to wait as well.
-    pub(super) fn of(&self, wait: Duration, min_bytes: i32, unseen: Duration) -> (Duration, i32) {
-        if self.waits && min_bytes <= 1 && wait > MOMENT {
+    /// How long the broker may wait, and for how many bytes. Nobody sees for `unseen` what comes. Whoever has chosen another number
+    /// of bytes than one has chosen how long to wait as well.
+    pub(super) fn of(&self, waits: Waits, unseen: Duration) -> (Duration, i32) {
+        let Waits { wait, in_silence, min_bytes } = waits;
+        if min_bytes > 1 {
+            (wait, min_bytes)
+        } else if self.waits && wait > MOMENT {
             let moment = unseen.saturating_sub(IN_TIME).clamp(MOMENT, MOMENT_MAX);
             (moment.min(wait), WORTHWHILE)
         } else {
-            (wait, min_bytes)
+            (wait.saturating_mul(1 << self.silence.min(8)).min(in_silence.max(wait)), min_bytes)
         }
     }
 }
@@ -79,11 +100,15 @@ mod tests {
 
     const LONG: Duration = Duration::from_millis(500);
 
+    fn waits(wait: Duration, min_bytes: i32) -> Waits {
+        Waits { wait, in_silence: wait, min_bytes }
+    }
+
     /// How many of so many answers come a moment late, and how many are empty, if records come every so many moments.
     fn asked(answers: u32, moments: u32) -> (u32, u32) {
         let (mut pace, mut late, mut empty, mut passed) = (Pace::default(), 0, 0, 0);
         for _ in 0..answers {
-            let waits = pace.of(LONG, 1, Duration::ZERO) == (MOMENT, WORTHWHILE);
+            let waits = pace.of(waits(LONG, 1), Duration::ZERO) == (MOMENT, WORTHWHILE);
             let has_records = !waits || passed + 1 >= moments;
             passed = if has_records { 0 } else { passed + 1 };
             late += u32::from(waits);
@@ -106,32 +131,53 @@ mod tests {
         pace.answered(true);
         pace.answered(false);
         for _ in 0..100 {
-            assert_eq!(pace.of(LONG, 1, Duration::ZERO), (LONG, 1));
+            assert_eq!(pace.of(waits(LONG, 1), Duration::ZERO), (LONG, 1));
             pace.answered(false);
         }
     }
 
     #[test]
+    fn a_broker_waits_longer_and_longer_where_nothing_comes() {
+        let mut pace = Pace::default();
+        let patient = Waits { in_silence: 4 * LONG, ..waits(LONG, 1) };
+        let mut asked = |has_records| {
+            let (wait, least) = pace.of(patient, Duration::ZERO);
+            pace.answered(has_records);
+            (wait.as_millis(), least)
+        };
+        assert_eq!(
+            [(); 5].map(|()| asked(false)),
+            [500, 1_000, 2_000, 2_000, 2_000].map(|ms| (ms, 1))
+        );
+        assert_eq!(asked(true), (2_000, 1), "it comes at once");
+        assert_eq!([(); 3].map(|()| asked(false)), [(5, WORTHWHILE), (500, 1), (1_000, 1)]);
+        let mut chosen = Pace::default();
+        (0..9).for_each(|_| chosen.answered(false));
+        assert_eq!(chosen.of(Waits { min_bytes: 2, ..patient }, LONG), (LONG, 2));
+        assert_eq!(chosen.of(waits(LONG, 1), LONG), (LONG, 1));
+    }
+
+    #[test]
     fn a_broker_waits_until_shortly_before_somebody_sees() {
         let mut pace = Pace::default();
-        assert_eq!(pace.of(LONG, 1, LONG), (LONG, 1), "it was not heard yet");
+        assert_eq!(pace.of(waits(LONG, 1), LONG), (LONG, 1), "it was not heard yet");
         pace.answered(true);
         let moment = |unseen: u64| {
-            let (wait, least) = pace.of(LONG, 1, Duration::from_millis(unseen));
+            let (wait, least) = pace.of(waits(LONG, 1), Duration::from_millis(unseen));
             assert_eq!(least, WORTHWHILE);
             wait.as_millis()
         };
-        assert_eq!([0, 3, 10, 20, 50, 58, 1_000].map(moment), [5, 5, 5, 12, 42, 50, 50]);
+        assert_eq!([0, 3, 10, 20, 50, 108, 1_000].map(moment), [5, 5, 5, 12, 42, 100, 100]);
         let short = Duration::from_millis(30);
-        assert_eq!(pace.of(short, 1, LONG), (short, WORTHWHILE));
+        assert_eq!(pace.of(waits(short, 1), LONG), (short, WORTHWHILE));
     }
 
     #[test]
     fn what_was_chosen_is_obeyed() {
         let mut pace = Pace::default();
         pace.answered(true);
-        assert_eq!(pace.of(LONG, 1, Duration::ZERO), (MOMENT, WORTHWHILE));
-        assert_eq!(pace.of(LONG, 4_096, LONG), (LONG, 4_096));
-        assert_eq!(pace.of(MOMENT / 2, 1, LONG), (MOMENT / 2, 1));
+        assert_eq!(pace.of(waits(LONG, 1), Duration::ZERO), (MOMENT, WORTHWHILE));
+        assert_eq!(pace.of(waits(LONG, 4_096), LONG), (LONG, 4_096));
+        assert_eq!(pace.of(waits(MOMENT / 2, 1), LONG), (MOMENT / 2, 1));
     }
 }

@@ -178,6 +178,13 @@ impl Shared {
         self.can_ask(&state, broker).then(|| self.request(&state, broker, turn))
     }
 
+    /// Whether as many partitions are all that this broker may be asked for.
+    pub(super) fn asks_for_all(&self, broker: i32, wanted: usize) -> bool {
+        let state = self.lock();
+        let may_be_its = |slot: &&Slot| slot.source().is_none_or(|source| source == broker);
+        state.slots.values().filter(may_be_its).count() == wanted
+    }
+
     fn can_ask(&self, state: &State, broker: i32) -> bool {
         !state.is_over && self.has_room(state) && state.wanted_of(broker).next().is_some()
     }

@@ -54,6 +54,8 @@ pub(crate) struct State {
     pub(crate) always: Option<Deed>,
     /// Answers about records that were sent whole.
     pub(crate) answers: usize,
+    /// How long each question for records might wait for its answer.
+    pub(crate) waits: Vec<Duration>,
     /// Asked by whoever looks, of the topic and of ends.
     pub(crate) looks: usize,
     /// The leader of this partition does not know its end.
@@ -277,10 +279,11 @@ impl Cluster {
         reader.skip_tags().unwrap();
         assert_eq!(reader.count("forgotten topics").unwrap(), 0);
         let has_rack = !reader.compact_text("rack").unwrap().unwrap_or_default().is_empty();
+        let wait = Duration::from_millis(u64::try_from(wait).unwrap());
         let mut state = self.lock();
+        state.waits.push(wait);
         let is_there = |one: &Wanted| one.offset != state.end(one.partition);
         if !wanted.iter().any(is_there) && state.deeds.is_empty() {
-            let wait = Duration::from_millis(u64::try_from(wait).unwrap());
             state = self.changed.wait_timeout(state, wait).unwrap().0;
         }
         let deed = state.deeds.pop_front().or(state.always);

@@ -28,6 +28,7 @@ pub(crate) fn options(cluster: &Cluster) -> Options {
         rack: String::new(),
         security: Security::default(),
         wait: Duration::from_millis(20),
+        wait_in_silence: Duration::from_millis(20),
         min_bytes: 1,
         max_bytes: 1 << 20,
         partition_max_bytes: 2_000,
@@ -241,6 +242,32 @@ fn a_partition_that_is_removed_brings_nothing_more() {
     let from = read.next.get(&0).copied().unwrap_or(0);
     fetcher.add(0, from, None);
     read.until(&fetcher, 2, 100);
+}
+
+#[test]
+fn a_broker_that_has_nothing_waits_longer_unless_something_else_may_be_wanted_of_it() {
+    let cluster = Cluster::new(1, 2, 4, 5);
+    let options = Options { wait_in_silence: PATIENCE, ..options(&cluster) };
+    let wait = options.wait;
+    let fetcher = Fetcher::start(options, || {}).unwrap();
+    (0..2).for_each(|partition| fetcher.add(partition, 0, None));
+    let mut read = Read::default();
+    read.until(&fetcher, 2, 20);
+    let asked = |waits: &dyn Fn(&[Duration]) -> bool| {
+        let is_so = |_| {
+            let nothing_comes = !fetcher.wait(Waiting::ANYTHING, wait);
+            assert!(nothing_comes);
+            waits(&cluster.lock().waits)
+        };
+        assert!((0..1_000).any(is_so), "{:?}", cluster.lock().waits);
+    };
+    asked(&|waits| waits.ends_with(&[wait, 2 * wait, 4 * wait]));
+    // Whoever paused it may want it back at any time.
+    fetcher.remove(1);
+    asked(&|waits| waits.ends_with(&[wait; 4]));
+    fetcher.add(1, 10, None);
+    assert_eq!(next(&fetcher).partition, 1);
+    asked(&|waits| waits.last() > Some(&wait));
 }
 
 #[test]

@@ -21,6 +21,10 @@ const DEFAULTS: [(&str, u64); 8] = [
     ("reconnect.backoff.ms", 100),
 ];
 
+/// How long a broker waits where nothing has come for a while, unless the pipeline says how long it waits. It answers whatever
+/// comes at once; only a partition that is added meanwhile is asked for so much later.
+const WAIT_IN_SILENCE: Duration = Duration::from_secs(2);
+
 /// The topic's id is not known yet. `ahead`: what may be fetched ahead, in bytes; half of it waits, the other half is for
 /// what is unpacked.
 pub(super) fn of(config: &KafkaConfig, name: &str, ahead: u64) -> Result<Options, SourceError> {
@@ -31,6 +35,8 @@ pub(super) fn of(config: &KafkaConfig, name: &str, ahead: u64) -> Result<Options
     let old_name = config.properties.contains_key("fetch.message.max.bytes");
     let of_partition =
         if old_name { "fetch.message.max.bytes" } else { "max.partition.fetch.bytes" };
+    let wait = millis("fetch.wait.max.ms")?;
+    let is_chosen = config.properties.contains_key("fetch.wait.max.ms");
     Ok(Options {
         brokers: config.brokers.clone(),
         topic: config.topic.clone(),
@@ -38,7 +44,8 @@ pub(super) fn of(config: &KafkaConfig, name: &str, ahead: u64) -> Result<Options
         client_id: config.properties.get("client.id").map_or(name, String::as_str).to_owned(),
         rack: config.properties.get("client.rack").cloned().unwrap_or_default(),
         security: security::of(&config.properties)?,
-        wait: millis("fetch.wait.max.ms")?,
+        wait,
+        wait_in_silence: if is_chosen { wait } else { wait.max(WAIT_IN_SILENCE) },
         min_bytes: bytes("fetch.min.bytes")?,
         max_bytes: bytes("fetch.max.bytes")?,
         partition_max_bytes: bytes(of_partition)?,
