@@ -27,8 +27,9 @@ pub(super) const STACK_BYTES: usize = 8 << 20;
 /// CPU time of all calls of a turn, by all workers, for which nobody should have to wait.
 pub(super) const LONG_TURN: Duration = Duration::from_secs(1);
 
-/// Work that takes less is done on the lane's own thread, ns: to wake the workers and to wait for them takes a good part of it.
-const WORTH_FORKING_NANOS: u64 = 200_000;
+/// Work that takes less is done on the lane's own thread, ns. To wake the workers and to wait for them would take a part of it, and
+/// all that they could save is half of it.
+const WORTH_FORKING_NANOS: u64 = 2_000_000;
 
 /// With fewer items most of the time is what such work takes anyhow, and says little of an item.
 const ITEMS_TOLD: usize = 256;
@@ -164,8 +165,9 @@ impl Pool {
     /// A turn with so many rows took so long.
     pub(super) fn learn(&self, rows: usize, took: Duration) {
         let nanos = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
-        // All of them may have worked all the while.
-        self.rows.learn(rows, nanos.saturating_mul(self.count as u64));
+        // All that were woken may have worked all the while.
+        let workers = if self.for_rows(rows).threads.is_some() { self.count } else { 1 };
+        self.rows.learn(rows, nanos.saturating_mul(workers as u64));
     }
 }
 
@@ -325,17 +327,19 @@ mod tests {
         let pool = pool_of(2);
         let alone = |rows| working(&pool, rows).iter().all(|thread| !thread.contains("worker-"));
         assert!(alone(0) && !alone(1), "nothing is known of rows yet");
-        pool.learn(1_000, Duration::from_micros(100));
-        assert!(alone(999) && !alone(1_000), "200 ns a row");
-        pool.learn(1, Duration::from_micros(256));
-        assert!(alone(99) && !alone(100), "a turn takes its time with one row as well");
+        pool.learn(10_000, Duration::from_millis(1));
+        assert!(alone(9_999) && !alone(10_000), "200 ns a row, of two workers");
+        pool.learn(5_000, Duration::from_millis(1));
+        assert!(alone(9_999) && !alone(10_000), "the same of one");
+        pool.learn(1, Duration::from_micros(512));
+        assert!(alone(999) && !alone(1_000), "a turn takes its time with one row as well");
         pool.learn(10, Duration::from_secs(1));
         assert!(!alone(1), "a plugin that takes a tenth of a second for a row");
         let groups = Cost::default();
         let alone = |items| pool.for_items(&groups, items).threads.is_none();
         assert!(alone(0) && !alone(1), "what is known of rows is not known of groups");
         groups.learn(500, 100_000);
-        assert!(alone(999) && !alone(1_000), "200 ns a group");
+        assert!(alone(9_999) && !alone(10_000), "200 ns a group");
         assert_eq!(working(&pool, 0)[1].split(' ').next(), Some("1"), "each by its number");
     }
 }

@@ -168,7 +168,7 @@ pub(crate) struct RawLimits {
     #[schemars(example = &"16MiB")]
     pub(crate) turn_bytes: SizeText,
     /// How long a turn collects after its first record. Default `"5ms"`: keeps results fresh at low rates, and the
-    /// processor mostly asleep. While little comes from Kafka, and until a live result or an epoch is due, it may be 50 ms.
+    /// processor mostly asleep. While little comes from Kafka, and until a live result or an epoch is due, it may be 100 ms.
     #[schemars(example = &"5ms")]
     pub(crate) turn_linger: DurationText,
     /// Rows of one call of a plugin. Default 8192: beyond it a call does not get cheaper per row, and less must be

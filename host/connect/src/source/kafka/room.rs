@@ -9,8 +9,8 @@ use crate::source::PollLimits;
 /// As much as this part of what a poll may take is little: a turn over it costs about what every turn costs.
 const LITTLE: usize = 8;
 
-/// Nobody waits longer for little than this. Twenty turns a second cost next to nothing.
-const LINGER_MAX: Duration = Duration::from_millis(50);
+/// Nobody waits longer for little than this. Ten turns a second cost next to nothing.
+const LINGER_MAX: Duration = Duration::from_millis(100);
 
 /// What a poll may still take.
 pub(super) struct Room {
@@ -90,7 +90,7 @@ mod tests {
         let until = |unseen| after(&limits(unseen * MS), 1, 10);
         assert_eq!(until(130), Linger { until: 130 * MS, enough });
         assert_eq!(until(10), Linger { until: 105 * MS, enough }, "somebody looks all the time");
-        assert_eq!(until(900), Linger { until: 150 * MS, enough }, "nobody looks");
+        assert_eq!(until(900), Linger { until: 200 * MS, enough }, "nobody looks");
     }
 
     #[test]
