@@ -178,11 +178,13 @@ impl StepTime {
         self.spent.seconds()
     }
 
-    /// A turn has ended: what was added since the one before is its time.
-    pub(super) fn end_turn(&self) {
+    /// A turn has ended: what was added since the one before is its time. How much, ns.
+    pub(super) fn end_turn(&self) -> u64 {
         let spent = self.spent.0.load(Relaxed);
         let before = self.ended.swap(spent, Relaxed);
-        self.turns.observe(Duration::from_nanos(spent.saturating_sub(before)));
+        let nanos = spent.saturating_sub(before);
+        self.turns.observe(Duration::from_nanos(nanos));
+        nanos
     }
 
     /// How it is spread over turns.

@@ -206,9 +206,9 @@ impl StepTimes {
         ]
     }
 
-    /// A turn has ended: what its steps took since the one before is counted as its time.
-    pub fn end_turn(&self) {
-        self.all().into_iter().for_each(|(_, step)| step.end_turn());
+    /// A turn has ended: what its steps took since the one before is counted as its time. How much all of them, ns.
+    pub fn end_turn(&self) -> u64 {
+        self.all().into_iter().map(|(_, step)| step.end_turn()).sum()
     }
 }
 

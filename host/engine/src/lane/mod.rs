@@ -205,15 +205,12 @@ impl Lane {
         if !left.blocks().is_empty() {
             self.intake.report();
             self.logic.report(&self.desk.outside.metrics);
-            self.desk.end_turn(&fates, started);
+            let nanos = self.desk.end_turn(&fates, started);
+            self.pool.learn(fates.read, nanos);
         }
         self.intake.leave(left);
         self.desk.outside.trial.end();
-        let records = usize::try_from(fates.read).unwrap_or(usize::MAX);
-        if records > 0 {
-            self.pool.learn(records, self.clock.monotonic().saturating_sub(started));
-        }
-        Ok(records)
+        Ok(usize::try_from(fates.read).unwrap_or(usize::MAX))
     }
 
     /// Moves the watermark, and fires what it has passed.

@@ -28,7 +28,7 @@ pub(super) const STACK_BYTES: usize = 8 << 20;
 pub(super) const LONG_TURN: Duration = Duration::from_secs(1);
 
 /// Work that takes less is done on the lane's own thread, ns. To wake the workers and to wait for them would take a part of it, and
-/// all that they could save is half of it.
+/// all that a second one could save is half of it.
 const WORTH_FORKING_NANOS: u64 = 2_000_000;
 
 /// With fewer items most of the time is what such work takes anyhow, and says little of an item.
@@ -162,12 +162,11 @@ impl Pool {
         Hands { threads }
     }
 
-    /// A turn with so many rows took so long.
-    pub(super) fn learn(&self, rows: usize, took: Duration) {
-        let nanos = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
-        // All that were woken may have worked all the while.
-        let workers = if self.for_rows(rows).threads.is_some() { self.count } else { 1 };
-        self.rows.learn(rows, nanos.saturating_mul(workers as u64));
+    /// A turn with so many rows took so long, ns of all workers together.
+    pub(super) fn learn(&self, rows: u64, nanos: u64) {
+        if rows > 0 {
+            self.rows.learn(usize::try_from(rows).unwrap_or(usize::MAX), nanos);
+        }
     }
 }
 
@@ -327,13 +326,11 @@ mod tests {
         let pool = pool_of(2);
         let alone = |rows| working(&pool, rows).iter().all(|thread| !thread.contains("worker-"));
         assert!(alone(0) && !alone(1), "nothing is known of rows yet");
-        pool.learn(10_000, Duration::from_millis(1));
-        assert!(alone(9_999) && !alone(10_000), "200 ns a row, of two workers");
-        pool.learn(5_000, Duration::from_millis(1));
-        assert!(alone(9_999) && !alone(10_000), "the same of one");
-        pool.learn(1, Duration::from_micros(512));
+        pool.learn(10_000, 2_000_000);
+        assert!(alone(9_999) && !alone(10_000), "200 ns a row");
+        pool.learn(1, 512_000);
         assert!(alone(999) && !alone(1_000), "a turn takes its time with one row as well");
-        pool.learn(10, Duration::from_secs(1));
+        pool.learn(10, 1_000_000_000);
         assert!(!alone(1), "a plugin that takes a tenth of a second for a row");
         let groups = Cost::default();
         let alone = |items| pool.for_items(&groups, items).threads.is_none();

@@ -4,9 +4,9 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::pace::{Pace, Waits};
+use super::pace::{Bounds, Pace};
 use super::slot::Work;
-use super::state::Shared;
+use super::state::{Request, Shared};
 use super::{Fetched, Options};
 use crate::batch::Unpacker;
 use crate::buffers::Spare;
@@ -54,9 +54,7 @@ impl<'a> Worker<'a> {
             let done = match asked.take() {
                 Some(wanted) => self.go_on(wanted),
                 None => match next() {
-                    Some((wanted, max_bytes)) => {
-                        self.ask(wanted, max_bytes).map(Some).map_err(Ended::Failed)
-                    }
+                    Some(request) => self.ask(request).map(Some).map_err(Ended::Failed),
                     None => return,
                 },
             };
@@ -84,8 +82,9 @@ impl<'a> Worker<'a> {
         pause_after(failures, options.pause, options.pause_max)
     }
 
-    /// Asks for these partitions.
-    fn ask(&mut self, wanted: Vec<Wanted>, max_bytes: i32) -> Result<Vec<Wanted>, LinkError> {
+    /// Asks for partitions. Which.
+    fn ask(&mut self, request: Request) -> Result<Vec<Wanted>, LinkError> {
+        let Request { wanted, max_bytes, is_all } = request;
         self.turn = self.turn.wrapping_add(1);
         let link = match &mut self.link {
             Some(link) => link,
@@ -95,9 +94,8 @@ impl<'a> Worker<'a> {
         let unseen = (self.shared.who_reads.unseen)();
         let Options { wait, wait_in_silence, min_bytes, .. } = *options;
         // What is not asked for now has to wait for the answer.
-        let is_all = self.shared.asks_for_all(self.broker, wanted.len());
         let in_silence = if is_all { wait_in_silence } else { wait };
-        let (wait, min_bytes) = self.pace.of(Waits { wait, in_silence, min_bytes }, unseen);
+        let (wait, min_bytes) = self.pace.of(Bounds { wait, in_silence, min_bytes }, unseen);
         let amount = Amount {
             wait_ms: i32::try_from(wait.as_millis()).unwrap_or(i32::MAX),
             // A broker counts no more than it may send.
@@ -136,7 +134,7 @@ impl<'a> Worker<'a> {
             true => self.shared.request_at_once(self.broker, self.turn),
             false => None,
         };
-        let asked = next.map(|(wanted, max_bytes)| self.ask(wanted, max_bytes)).transpose();
+        let asked = next.map(|request| self.ask(request)).transpose();
         for work in work {
             self.open(work).ok_or(Ended::Over)?;
         }

@@ -59,7 +59,7 @@ pub struct Options {
     pub largest_batch: usize,
     /// For a connection.
     pub connect_within: Duration,
-    /// For the next bytes of an answer, beyond `wait`.
+    /// For the next bytes of an answer, beyond the longest wait.
     pub answer_within: Duration,
     /// The first pause before a broker is tried again. Later ones double.
     pub pause: Duration,

@@ -39,13 +39,13 @@ pub(super) struct Pace {
     patience: u32,
     /// Since it was asked in vain.
     answers: u32,
-    /// Empty ones in a row for which it had waited as long as it may.
+    /// Empty ones in a row, those to a short wait apart.
     silence: u32,
 }
 
-/// What a broker may wait for.
+/// How long a broker may wait, and for how many bytes.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Waits {
+pub(super) struct Bounds {
     pub(super) wait: Duration,
     /// At most, where nothing has come for a while.
     pub(super) in_silence: Duration,
@@ -81,8 +81,8 @@ impl Pace {
 
     /// How long the broker may wait, and for how many bytes. Nobody sees for `unseen` what comes. Whoever has chosen another number
     /// of bytes than one has chosen how long to wait as well.
-    pub(super) fn of(&self, waits: Waits, unseen: Duration) -> (Duration, i32) {
-        let Waits { wait, in_silence, min_bytes } = waits;
+    pub(super) fn of(&self, bounds: Bounds, unseen: Duration) -> (Duration, i32) {
+        let Bounds { wait, in_silence, min_bytes } = bounds;
         if min_bytes > 1 {
             (wait, min_bytes)
         } else if self.waits && wait > MOMENT {
@@ -100,15 +100,15 @@ mod tests {
 
     const LONG: Duration = Duration::from_millis(500);
 
-    fn waits(wait: Duration, min_bytes: i32) -> Waits {
-        Waits { wait, in_silence: wait, min_bytes }
+    fn bounds(wait: Duration, min_bytes: i32) -> Bounds {
+        Bounds { wait, in_silence: wait, min_bytes }
     }
 
     /// How many of so many answers come a moment late, and how many are empty, if records come every so many moments.
     fn asked(answers: u32, moments: u32) -> (u32, u32) {
         let (mut pace, mut late, mut empty, mut passed) = (Pace::default(), 0, 0, 0);
         for _ in 0..answers {
-            let waits = pace.of(waits(LONG, 1), Duration::ZERO) == (MOMENT, WORTHWHILE);
+            let waits = pace.of(bounds(LONG, 1), Duration::ZERO) == (MOMENT, WORTHWHILE);
             let has_records = !waits || passed + 1 >= moments;
             passed = if has_records { 0 } else { passed + 1 };
             late += u32::from(waits);
@@ -131,7 +131,7 @@ mod tests {
         pace.answered(true);
         pace.answered(false);
         for _ in 0..100 {
-            assert_eq!(pace.of(waits(LONG, 1), Duration::ZERO), (LONG, 1));
+            assert_eq!(pace.of(bounds(LONG, 1), Duration::ZERO), (LONG, 1));
             pace.answered(false);
         }
     }
@@ -139,7 +139,7 @@ mod tests {
     #[test]
     fn a_broker_waits_longer_and_longer_where_nothing_comes() {
         let mut pace = Pace::default();
-        let patient = Waits { in_silence: 4 * LONG, ..waits(LONG, 1) };
+        let patient = Bounds { in_silence: 4 * LONG, ..bounds(LONG, 1) };
         let mut asked = |has_records| {
             let (wait, least) = pace.of(patient, Duration::ZERO);
             pace.answered(has_records);
@@ -153,31 +153,31 @@ mod tests {
         assert_eq!([(); 3].map(|()| asked(false)), [(5, WORTHWHILE), (500, 1), (1_000, 1)]);
         let mut chosen = Pace::default();
         (0..9).for_each(|_| chosen.answered(false));
-        assert_eq!(chosen.of(Waits { min_bytes: 2, ..patient }, LONG), (LONG, 2));
-        assert_eq!(chosen.of(waits(LONG, 1), LONG), (LONG, 1));
+        assert_eq!(chosen.of(Bounds { min_bytes: 2, ..patient }, LONG), (LONG, 2));
+        assert_eq!(chosen.of(bounds(LONG, 1), LONG), (LONG, 1));
     }
 
     #[test]
     fn a_broker_waits_until_shortly_before_somebody_sees() {
         let mut pace = Pace::default();
-        assert_eq!(pace.of(waits(LONG, 1), LONG), (LONG, 1), "it was not heard yet");
+        assert_eq!(pace.of(bounds(LONG, 1), LONG), (LONG, 1), "it was not heard yet");
         pace.answered(true);
         let moment = |unseen: u64| {
-            let (wait, least) = pace.of(waits(LONG, 1), Duration::from_millis(unseen));
+            let (wait, least) = pace.of(bounds(LONG, 1), Duration::from_millis(unseen));
             assert_eq!(least, WORTHWHILE);
             wait.as_millis()
         };
         assert_eq!([0, 3, 10, 20, 50, 108, 1_000].map(moment), [5, 5, 5, 12, 42, 100, 100]);
         let short = Duration::from_millis(30);
-        assert_eq!(pace.of(waits(short, 1), LONG), (short, WORTHWHILE));
+        assert_eq!(pace.of(bounds(short, 1), LONG), (short, WORTHWHILE));
     }
 
     #[test]
     fn what_was_chosen_is_obeyed() {
         let mut pace = Pace::default();
         pace.answered(true);
-        assert_eq!(pace.of(waits(LONG, 1), Duration::ZERO), (MOMENT, WORTHWHILE));
-        assert_eq!(pace.of(waits(LONG, 4_096), LONG), (LONG, 4_096));
-        assert_eq!(pace.of(waits(MOMENT / 2, 1), LONG), (MOMENT / 2, 1));
+        assert_eq!(pace.of(bounds(LONG, 1), Duration::ZERO), (MOMENT, WORTHWHILE));
+        assert_eq!(pace.of(bounds(LONG, 4_096), LONG), (LONG, 4_096));
+        assert_eq!(pace.of(bounds(MOMENT / 2, 1), LONG), (MOMENT / 2, 1));
     }
 }

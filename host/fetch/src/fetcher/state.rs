@@ -23,6 +23,14 @@ pub(super) struct Shared {
     pub(super) who_reads: WhoReads,
 }
 
+/// What a broker is asked for.
+pub(super) struct Request {
+    pub(super) wanted: Vec<Wanted>,
+    pub(super) max_bytes: i32,
+    /// It leaves out no partition that may be this broker's.
+    pub(super) is_all: bool,
+}
+
 /// Of one fetcher.
 #[derive(Default)]
 pub(super) struct State {
@@ -165,36 +173,32 @@ impl Shared {
         (!state.is_over).then_some(state)
     }
 
-    /// Waits until there is something to ask this broker for, and room for it: the partitions, and how many bytes. None if it is
-    /// over. `turn` says whose turn it is to be first: what is first comes even if it is larger than was asked for.
-    pub(super) fn next_request(&self, broker: i32, turn: usize) -> Option<(Vec<Wanted>, i32)> {
+    /// Waits until there is something to ask this broker for, and room for it. None if it is over. `turn` says whose turn it is to be
+    /// first: what is first comes even if it is larger than was asked for.
+    pub(super) fn next_request(&self, broker: i32, turn: usize) -> Option<Request> {
         let state = self.wait_while(None, |state| !self.can_ask(state, broker))?;
         Some(self.request(&state, broker, turn))
     }
 
     /// The same without a wait: none if there is nothing to ask for now.
-    pub(super) fn request_at_once(&self, broker: i32, turn: usize) -> Option<(Vec<Wanted>, i32)> {
+    pub(super) fn request_at_once(&self, broker: i32, turn: usize) -> Option<Request> {
         let state = self.lock();
         self.can_ask(&state, broker).then(|| self.request(&state, broker, turn))
-    }
-
-    /// Whether as many partitions are all that this broker may be asked for.
-    pub(super) fn asks_for_all(&self, broker: i32, wanted: usize) -> bool {
-        let state = self.lock();
-        let may_be_its = |slot: &&Slot| slot.source().is_none_or(|source| source == broker);
-        state.slots.values().filter(may_be_its).count() == wanted
     }
 
     fn can_ask(&self, state: &State, broker: i32) -> bool {
         !state.is_over && self.has_room(state) && state.wanted_of(broker).next().is_some()
     }
 
-    fn request(&self, state: &State, broker: i32, turn: usize) -> (Vec<Wanted>, i32) {
+    fn request(&self, state: &State, broker: i32, turn: usize) -> Request {
         let mut wanted: Vec<_> = state.wanted_of(broker).collect();
         let first = turn % wanted.len().max(1);
         wanted.rotate_left(first);
         let share = self.options.queued_bytes / 2 / state.brokers.len().max(1);
-        (wanted, i32::try_from(share).unwrap_or(i32::MAX).min(self.options.max_bytes).max(1))
+        let max_bytes = i32::try_from(share).unwrap_or(i32::MAX).min(self.options.max_bytes).max(1);
+        let may_be_its = |slot: &&Slot| slot.source().is_none_or(|source| source == broker);
+        let is_all = state.slots.values().filter(may_be_its).count() == wanted.len();
+        Request { wanted, max_bytes, is_all }
     }
 
     /// An answer of this broker has come: what is to be opened and handed on, in this order.

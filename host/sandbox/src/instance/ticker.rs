@@ -6,13 +6,13 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::{self, Thread};
 use std::time::Duration;
 
-/// How often running guests are asked whether their time is over. Deadlines are some hundred milliseconds, so this
+/// How often running guests are asked whether their time is over. Most deadlines are some hundred milliseconds, so this
 /// is exact enough.
 const TICK: Duration = Duration::from_millis(5);
 
 /// The same while no call is seen to run: most last for some microseconds. One that begins meanwhile is asked so much later for the
 /// first time.
-const CALM_TICK: Duration = Duration::from_millis(50);
+const CALM_TICK: Duration = Duration::from_millis(25);
 
 /// After so many ticks without a call it sleeps. While records come one call follows the other, and to wake it costs the
 /// caller a system call.

@@ -49,7 +49,7 @@ const LISTED_MAX: usize = 1_000;
 /// How hard a store is tried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Effort {
-    /// Rounds, one at least.
+    /// Rounds; one if it is 0.
     pub rounds: u32,
     /// Creates of one object that race in a round.
     pub racers: usize,
@@ -63,7 +63,7 @@ impl Effort {
     /// syncs.
     pub const OF_A_DIRECTORY: Self = Self { rounds: 1, racers: 8 };
 
-    /// What a store is tried with before a lane is opened. None: nothing is between us and the map.
+    /// What a store is tried with before a lane is opened. None: memory needs no trial.
     pub fn usual(backing: &Backing) -> Option<Self> {
         match backing {
             Backing::Memory => None,
@@ -146,7 +146,7 @@ pub async fn ensure_tables<'l>(
     Ok(())
 }
 
-/// Tries a store so hard, and remembers in it whether it has passed.
+/// Tries a store with this effort, and remembers in it whether it has passed.
 ///
 /// # Errors
 ///
@@ -277,7 +277,7 @@ impl<'l> Probe<'l> {
     async fn rounds(&self, effort: Effort, paths: &mut Vec<Path>) -> Result<(), ProbeError> {
         let Effort { rounds, racers } = effort;
         let (mut won, mut undecided) = (0, 0);
-        while won < rounds {
+        while won < rounds.max(1) {
             let name = format!("try-{}-{:04}", self.nonce, paths.len());
             let path = self.location.path(&format!("{}/{name}", self.folder));
             paths.push(path.clone());

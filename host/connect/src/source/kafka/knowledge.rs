@@ -91,7 +91,7 @@ impl Knowledge {
     }
 
     /// Looks so often while all is well.
-    pub(super) fn look_at(&self, pace: LookPace) {
+    pub(super) fn set_pace(&self, pace: LookPace) {
         *self.pace.lock().unwrap_or_else(PoisonError::into_inner) = pace;
     }
 
@@ -218,7 +218,7 @@ mod tests {
         let (knowledge, woken) = Knowledge::new("sales", CString::default(), "", clock, bell);
         let second = Duration::from_secs(1);
         let pace = LookPace { every: second, patience: 0, in_silence: 5 * second };
-        knowledge.look_at(pace);
+        knowledge.set_pace(pace);
         knowledge.hear();
         let mut silence = 0;
         let mut pauses =
@@ -231,12 +231,12 @@ mod tests {
         assert!(woken.try_recv().is_err(), "it is told once");
         assert_eq!(pauses(), [1, 1, 2, 4, 5, 5]);
         // Where silence counts.
-        knowledge.look_at(LookPace { patience: 5, ..pace });
+        knowledge.set_pace(LookPace { patience: 5, ..pace });
         knowledge.hear();
         assert!(woken.try_recv().is_ok());
         assert_eq!(pauses(), [1; 6]);
         assert_eq!(pauses(), [1, 2, 4, 5, 5, 5], "all partitions are idle");
-        knowledge.look_at(LookPace::steady(second));
+        knowledge.set_pace(LookPace::steady(second));
         assert_eq!(pauses(), [1; 6]);
         knowledge.hear();
         assert!(woken.try_recv().is_err(), "the next look comes soon enough");

@@ -191,8 +191,8 @@ impl KafkaSource {
     }
 
     /// Looks at the topic so often: which it is, which partitions it has, where they end.
-    pub fn look_at(&mut self, pace: LookPace) {
-        self.knowledge.look_at(pace);
+    pub fn set_pace(&mut self, pace: LookPace) {
+        self.knowledge.set_pace(pace);
     }
 
     /// Hands on the headers of the records too. Otherwise nobody looks whether there are any.

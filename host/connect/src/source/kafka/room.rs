@@ -9,7 +9,8 @@ use crate::source::PollLimits;
 /// As much as this part of what a poll may take is little: a turn over it costs about what every turn costs.
 const LITTLE: usize = 8;
 
-/// Nobody waits longer for little than this. Ten turns a second cost next to nothing.
+/// Nobody waits longer for little than this. Ten turns a second cost next to nothing, and whoever commands the lane meanwhile is
+/// heard so much later.
 const LINGER_MAX: Duration = Duration::from_millis(100);
 
 /// What a poll may still take.

@@ -259,7 +259,7 @@ impl KafkaSource {
         let fresh = Self::connect_by(config, &self.name, clock, bell, self.ahead, instead)?;
         let mut old = std::mem::replace(self, fresh);
         self.wants_headers = old.wants_headers;
-        self.look_at(old.knowledge.pace());
+        self.set_pace(old.knowledge.pace());
         self.identity = std::mem::take(&mut old.identity);
         self.is_first_start = old.is_first_start;
         self.jumps = std::mem::take(&mut old.jumps);

@@ -212,15 +212,15 @@ impl Desk {
         }
     }
 
-    /// Adds a turn with records to the counters.
-    pub(super) fn end_turn(&mut self, fates: &Fates, started: Duration) {
+    /// Adds a turn with records to the counters. What its steps took, ns of all workers together.
+    pub(super) fn end_turn(&mut self, fates: &Fates, started: Duration) -> u64 {
         self.turns += 1;
         let now = self.clock.monotonic();
         self.metrics().records.add(fates);
         self.metrics().turn.observe(now.saturating_sub(started));
-        self.metrics().steps.end_turn();
         self.turn_ended = Some(now);
         self.has_news();
+        self.metrics().steps.end_turn()
     }
 
     /// A stage runs another module from now on.

@@ -69,7 +69,7 @@ impl Ends for RealEnds {
                 let mut source =
                     KafkaSource::connect(kafka, &config.name, clock, bell, self.ahead)?;
                 let time = &config.event_time;
-                source.look_at(look_pace(time.max_out_of_orderness, time.idle_after));
+                source.set_pace(look_pace(time.max_out_of_orderness, time.idle_after));
                 Box::new(source.with_headers(config.reads_headers()))
             }
             SourceConfig::Files(files) => {

@@ -1,10 +1,11 @@
 //! What leads from one value of a record to the next, as its sender writes it.
 
+use super::shape::KEY_BYTES_MAX;
 use super::wide::Wide;
 
 /// What leads to a value is not remembered if white space makes it longer than this, so that a hostile record cannot make a
 /// decoder keep megabytes.
-pub(super) const LEAD_BYTES_MAX: usize = 288;
+const LEAD_BYTES_MAX: usize = KEY_BYTES_MAX + 32;
 
 /// A comma, a key and a colon, with the sender's own white space. Before the first value of an object the brace that opens it
 /// stands in the place of the comma. Senders write the same bytes each time, so sixteen of them are compared at once.
@@ -13,17 +14,15 @@ pub(super) struct Lead {
     /// Ones where the head has bytes.
     mask: [u8; 16],
     /// In bytes.
-    length: u32,
-    /// None: the head has it all.
-    rest: Option<Box<Rest>>,
+    length: usize,
+    /// What does not fit into the head.
+    rest: Vec<u8>,
 }
-
-/// What does not fit into the head of a lead.
-struct Rest(Vec<u8>);
 
 impl Lead {
     /// What no bytes begin with: the head has what the mask takes away.
-    pub(super) const NONE: Self = Self { head: [1; 16], mask: [0; 16], length: 0, rest: None };
+    pub(super) const NONE: Self =
+        Self { head: [1; 16], mask: [0; 16], length: 0, rest: Vec::new() };
 
     /// It is these bytes from now on, if they are not too many to be kept.
     pub(super) fn learn(&mut self, lead: &[u8]) {
@@ -34,24 +33,22 @@ impl Lead {
         (self.head, self.mask) = ([0; 16], [0; 16]);
         self.head[..first.len()].copy_from_slice(first);
         self.mask[..first.len()].fill(0xff);
-        self.length = lead.len() as u32;
-        self.rest = (!rest.is_empty()).then(|| Box::new(Rest(rest.to_vec())));
+        self.length = lead.len();
+        self.rest.clear();
+        self.rest.extend_from_slice(rest);
     }
 
     /// No bytes begin with it from now on.
     pub(super) fn forget(&mut self) {
-        *self = Self::NONE;
+        (self.head, self.mask, self.length) = (Self::NONE.head, Self::NONE.mask, 0);
+        self.rest.clear();
     }
 
     /// How many bytes it has, if those from `at` on begin with it. None also where fewer than sixteen are left to look at.
     #[inline(always)]
     pub(super) fn begins(&self, bytes: &[u8], at: usize) -> Option<usize> {
-        let agrees = Wide::at(bytes, at)?.agrees(&self.head, &self.mask);
-        let is_whole = agrees
-            && match &self.rest {
-                None => true,
-                Some(rest) => bytes[at + 16..].starts_with(&rest.0),
-            };
-        is_whole.then_some(self.length as usize)
+        let is_whole = Wide::at(bytes, at)?.agrees(&self.head, &self.mask)
+            && (self.rest.is_empty() || bytes[at + 16..].starts_with(&self.rest));
+        is_whole.then_some(self.length)
     }
 }

@@ -8,7 +8,7 @@ use super::wide::Wide;
 /// Bytes that are looked at together.
 const WINDOW: usize = 64;
 
-/// Where fewer bytes are passed over at a time, looking for numbers costs more than it saves: they are long, or written in
+/// Where one call passes over fewer bytes, looking for numbers costs more than it saves: they are long, or written in
 /// another way.
 pub(super) const WORTHWHILE: usize = 32;
 

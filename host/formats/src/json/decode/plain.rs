@@ -90,7 +90,7 @@ impl Reader<'_> {
             }
             (at, key) = match self.shape.expected(object, key.next, bytes, at) {
                 Some((length, key)) => (at + length, key),
-                None => match self.take_lead(at, object, key.key)? {
+                None => match self.take_lead(at, object, key.place)? {
                     Next::Key(at, key) => (at, key),
                     Next::End(at) => return Some(at),
                 },

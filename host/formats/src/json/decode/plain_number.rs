@@ -82,7 +82,7 @@ fn unpointed(wide: u128, count: usize) -> i64 {
     }
 }
 
-/// The same of any length. None: it is no JSON, it is `-0`, or there are more than 18 digits.
+/// As [`short`], of any length. None: it is no JSON, it is `-0`, or there are more than 18 digits.
 pub(super) fn long(bytes: &[u8], at: usize) -> Option<(PlainNumber, usize)> {
     let negative = byte(bytes, at) == b'-';
     let start = at + usize::from(negative);

@@ -7,7 +7,7 @@ use super::lead::Lead;
 const KEYS_MAX: usize = 64;
 
 /// Keys longer than this that nobody wants are not remembered, so that a hostile record cannot make a decoder keep megabytes.
-const KEY_BYTES_MAX: usize = 256;
+pub(super) const KEY_BYTES_MAX: usize = 256;
 
 /// The wanted part of a record, as a tree of objects.
 pub(super) struct Shape {
@@ -78,7 +78,7 @@ impl KeyPlace {
 /// A key that has been read, whose value follows.
 #[derive(Clone, Copy)]
 pub(super) struct Led {
-    pub(super) key: KeyPlace,
+    pub(super) place: KeyPlace,
     /// The one that followed it last.
     pub(super) next: KeyPlace,
     pub(super) way: Way,
@@ -157,9 +157,8 @@ impl Shape {
         self.record += 1;
     }
 
-    /// Whether the value of the key that came first the last time is led to by the same bytes again, from `at` on, where an object
-    /// begins: how many they are, and the key. None: it is another key, or written in another way, or it occurred in this
-    /// record before.
+    /// Whether the object that begins at `at` begins as the last one did. Answers with the length of those bytes, and the key. None: it
+    /// is another key, or written in another way, or it occurred in this record before.
     #[inline(always)]
     pub(super) fn first(&mut self, object: usize, bytes: &[u8], at: usize) -> Option<(usize, Led)> {
         let begin = KeyPlace::BEGIN;
@@ -167,7 +166,7 @@ impl Shape {
         self.led_by(object, begin, next, bytes, at)
     }
 
-    /// The same of `key`, which was the next one the last time.
+    /// The same of `key`, which came next the last time.
     #[inline(always)]
     pub(super) fn expected(
         &mut self,
@@ -179,7 +178,7 @@ impl Shape {
         self.led_by(object, key, key, bytes, at)
     }
 
-    /// The same of a key to whose value the lead of `lead` leads.
+    /// The same of `key`, whose value is reached by the bytes that are kept with `lead`.
     #[inline(always)]
     fn led_by(
         &mut self,
@@ -196,7 +195,7 @@ impl Shape {
             return None;
         }
         *seen = self.record;
-        Some((length, Led { key, next: *next, way: *way }))
+        Some((length, Led { place: key, next: *next, way: *way }))
     }
 
     /// The same of any key behind `last`.
@@ -231,7 +230,7 @@ impl Shape {
         let (place, field) = self.find(object, after, key);
         let keys = &mut self.objects[object].keys;
         let Key { next, way, .. } = keys[place.index()];
-        let led = Led { key: place, next, way };
+        let led = Led { place, next, way };
         if place == KeyPlace::UNKNOWN {
             return Some(led);
         }

@@ -21,8 +21,8 @@ const DEFAULTS: [(&str, u64); 8] = [
     ("reconnect.backoff.ms", 100),
 ];
 
-/// How long a broker waits where nothing has come for a while, unless the pipeline says how long it waits. It answers whatever
-/// comes at once; only a partition that is added meanwhile is asked for so much later.
+/// How long a leader waits where nothing has come for a while, unless the pipeline says how long. When something comes it answers at
+/// once; only a partition that is added meanwhile, or that another broker led, is asked for so much later.
 const WAIT_IN_SILENCE: Duration = Duration::from_secs(2);
 
 /// The topic's id is not known yet. `ahead`: what may be fetched ahead, in bytes; half of it waits, the other half is for
@@ -37,15 +37,17 @@ pub(super) fn of(config: &KafkaConfig, name: &str, ahead: u64) -> Result<Options
         if old_name { "fetch.message.max.bytes" } else { "max.partition.fetch.bytes" };
     let wait = millis("fetch.wait.max.ms")?;
     let is_chosen = config.properties.contains_key("fetch.wait.max.ms");
+    let rack = config.properties.get("client.rack").cloned().unwrap_or_default();
     Ok(Options {
         brokers: config.brokers.clone(),
         topic: config.topic.clone(),
         topic_id: None,
         client_id: config.properties.get("client.id").map_or(name, String::as_str).to_owned(),
-        rack: config.properties.get("client.rack").cloned().unwrap_or_default(),
         security: security::of(&config.properties)?,
         wait,
-        wait_in_silence: if is_chosen { wait } else { wait.max(WAIT_IN_SILENCE) },
+        // Followers of some versions answer only when they have waited (KAFKA-14334).
+        wait_in_silence: if is_chosen || !rack.is_empty() { wait } else { WAIT_IN_SILENCE },
+        rack,
         min_bytes: bytes("fetch.min.bytes")?,
         max_bytes: bytes("fetch.max.bytes")?,
         partition_max_bytes: bytes(of_partition)?,
@@ -70,5 +72,36 @@ fn number(config: &KafkaConfig, key: &str) -> Result<u64, SourceError> {
             SourceError::Refused(format!("`source.kafka.properties.\"{key}\"` is no number"))
         }),
         None => Ok(usual().unwrap_or_default()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sluicegate_pipeline::{
+        ClientProperties, FetchWay, OffsetsGroup, OnDataLoss, StartPosition,
+    };
+
+    #[test]
+    fn a_broker_waits_longer_in_silence_unless_somebody_says_how_long_or_a_follower_may_answer() {
+        let waits = |properties: &[(&str, &str)]| {
+            let given =
+                properties.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
+            let config = KafkaConfig {
+                brokers: "kafka:9092".to_owned(),
+                topic: "sales".to_owned(),
+                start: StartPosition::Earliest,
+                end: None,
+                on_data_loss: OnDataLoss::Halt,
+                group: OffsetsGroup::OfPipeline,
+                fetch: FetchWay::Direct,
+                properties: ClientProperties(given.collect()),
+            };
+            let options = of(&config, "test", 1 << 20).unwrap();
+            (options.wait.as_millis(), options.wait_in_silence.as_millis())
+        };
+        assert_eq!(waits(&[]), (500, 2_000));
+        assert_eq!(waits(&[("fetch.wait.max.ms", "700")]), (700, 700));
+        assert_eq!(waits(&[("client.rack", "a")]), (500, 500));
     }
 }

@@ -11,7 +11,7 @@ const LONG: Duration = Duration::from_secs(30);
 /// Over a topic that is looked at once: looks ring the bell, and end waits.
 fn assigned(topic: &Topic) -> KafkaSource {
     let mut source = topic.kafka_source();
-    source.look_at(LookPace::steady(HOUR));
+    source.set_pace(LookPace::steady(HOUR));
     let positions = genesis(&mut source);
     source.assign(&positions).unwrap();
     source

@@ -124,7 +124,7 @@ fn a_key_that_is_wanted_has_its_place_however_many_others_came_before() {
     let mut last = KeyPlace::BEGIN;
     for number in 0..200 {
         let key = format!("id-{number}");
-        last = shape.meet(0, last, &key, format!(",\"{key}\":").as_bytes()).unwrap().key;
+        last = shape.meet(0, last, &key, format!(",\"{key}\":").as_bytes()).unwrap().place;
     }
     shape.meet(0, last, "store", b",\"store\":").unwrap();
     // The next record has keys that were never met, and is read without a look at names all the same.
