@@ -5,8 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::pace::{Bounds, Pace};
+use super::request::Request;
 use super::slot::Work;
-use super::state::{Request, Shared};
+use super::state::Shared;
 use super::{Fetched, Options};
 use crate::batch::Unpacker;
 use crate::buffers::Spare;

@@ -10,6 +10,7 @@
 mod slot;
 mod contact;
 mod queue;
+mod request;
 mod state;
 mod leaders;
 mod pace;

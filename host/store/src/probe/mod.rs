@@ -19,6 +19,7 @@
 //! The log of a table rests on the same conditions. Where a table lies in another store than the chain, that store is tried as
 //! well, below the table and hidden from its readers, and the chain's remembers it ([`ensure_tables`]).
 
+mod effort;
 mod judge;
 
 use std::collections::BTreeMap;
@@ -34,6 +35,7 @@ use object_store::{Error, ObjectStoreExt, PutMode, PutOptions};
 use super::failure::{StoreFailure, explain, is_absent};
 use super::once::in_time;
 use super::{Backing, Location, read};
+pub use effort::Effort;
 pub use judge::Flaw;
 use judge::{Answer, Racer, Round, judge};
 
@@ -45,33 +47,6 @@ const REMEMBERED_MAX: usize = 64;
 
 /// Objects of the probe are listed one page at most.
 const LISTED_MAX: usize = 1_000;
-
-/// How hard a store is tried.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Effort {
-    /// Rounds; one if it is 0.
-    pub rounds: u32,
-    /// Creates of one object that race in a round.
-    pub racers: usize,
-}
-
-impl Effort {
-    /// A server that looks and then writes fails the first of these rounds.
-    pub const OF_A_SERVER: Self = Self { rounds: 8, racers: 32 };
-
-    /// Creates in a directory are links that the kernel makes, so only a strange mount can fail. Each takes a thread and two
-    /// syncs.
-    pub const OF_A_DIRECTORY: Self = Self { rounds: 1, racers: 8 };
-
-    /// What a store is tried with before a lane is opened. None: memory needs no trial.
-    pub fn usual(backing: &Backing) -> Option<Self> {
-        match backing {
-            Backing::Memory => None,
-            Backing::Directory => Some(Self::OF_A_DIRECTORY),
-            Backing::Server { .. } => Some(Self::OF_A_SERVER),
-        }
-    }
-}
 
 /// What a store has passed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
