@@ -127,6 +127,7 @@ pub async fn ensure_tables<'l>(
 ///
 /// [`ProbeError`].
 pub async fn probe_and_remember(location: &Location, effort: Effort) -> Result<Passed, ProbeError> {
+    let effort = Effort { rounds: effort.rounds.max(1), ..effort };
     Probe::of(location).run_and_remember(effort).await
 }
 
@@ -252,7 +253,7 @@ impl<'l> Probe<'l> {
     async fn rounds(&self, effort: Effort, paths: &mut Vec<Path>) -> Result<(), ProbeError> {
         let Effort { rounds, racers } = effort;
         let (mut won, mut undecided) = (0, 0);
-        while won < rounds.max(1) {
+        while won < rounds {
             let name = format!("try-{}-{:04}", self.nonce, paths.len());
             let path = self.location.path(&format!("{}/{name}", self.folder));
             paths.push(path.clone());
