@@ -71,6 +71,7 @@ mod stopping;
 mod rolling_update;
 mod leadership;
 mod broker_outage;
+mod fenced_broker;
 mod broker_wire;
 mod http;
 mod questions;

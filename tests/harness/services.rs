@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, OnceLock, mpsc};
 
-use xtask::services::kafka::{BROKERS, Cluster};
+use xtask::services::kafka::{BROKERS, Cluster, Led};
 use xtask::services::{self, Kafka, Ministack};
 use xtask::workspace::Workspace;
 
@@ -67,6 +67,13 @@ pub fn own_kafka_behind(folder: &Path, wires: &[&Wire]) -> Kafka {
         wire.lead_to(kafka.behind(number));
     }
     kafka
+}
+
+/// A broker for one test that has its controller take it for dead.
+pub fn led_kafka(folder: &Path) -> Led {
+    let _one_fetches = fetching();
+    services::kafka::fetch(&Workspace::here()).unwrap();
+    Led::start(&Workspace::here(), folder).unwrap()
 }
 
 /// Three brokers for one test that means to hurt them. Each set of `wires` leads to all of them.

@@ -7,3 +7,4 @@
 pub mod source;
 pub mod sink;
 pub mod outbox;
+pub mod rebootstrap;

@@ -12,6 +12,7 @@ use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, DeliveryResult, Producer, ProducerContext};
 
 use super::{Message, OutboxError, PartitionCount};
+use crate::rebootstrap::AllDown;
 use sluicegate_pipeline::{KafkaSinkConfig, forbidden};
 
 /// How long the brokers may take to say what they know of the topic. A stop waits as long at most.
@@ -51,10 +52,12 @@ pub(super) struct Reports {
     lost: Mutex<Option<KafkaError>>,
     /// What the client complained about last.
     complaint: Mutex<Option<String>>,
+    all_down: AllDown,
 }
 
 impl ClientContext for Reports {
     fn error(&self, error: KafkaError, reason: &str) {
+        self.all_down.note(&error);
         *locked(&self.complaint) = Some(format!("{reason} ({error})"));
     }
 }
@@ -258,6 +261,13 @@ impl TopicProducer {
             ));
         }
         Ok(usize::try_from(producer.in_flight_count()).unwrap_or(0))
+    }
+
+    /// Gives the client its brokers again if it has lost all of them. To be called now and then, at `now` of a monotonic clock.
+    pub(super) fn mend(&self, now: Duration) {
+        if let Some(producer) = &self.producer {
+            producer.context().all_down.mend(producer.client(), &self.brokers, now);
+        }
     }
 
     /// What the client complained about since it was asked last.

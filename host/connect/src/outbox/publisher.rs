@@ -307,6 +307,7 @@ impl Sender {
     ) -> Result<usize, Failed> {
         let unacknowledged = topic.serve(wait).map_err(Failed::Problem)?;
         let now = self.clock.monotonic();
+        topic.mend(now);
         if unacknowledged != progress.unacknowledged {
             *progress = Progress { unacknowledged, since: now };
         } else if unacknowledged > 0 && now.saturating_sub(progress.since) >= SLOW {

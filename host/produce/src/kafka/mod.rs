@@ -7,11 +7,12 @@ use std::time::Duration;
 
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::ClientContext;
-use rdkafka::config::ClientConfig;
+use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::producer::{BaseProducer, BaseRecord, DeliveryResult, Producer, ProducerContext};
 
 use super::event::{Event, TimeUnit};
+use sluicegate_connect::rebootstrap::AllDown;
 use sluicegate_model::time::Clock;
 
 /// How long the brokers may take to say what they know of the topic.
@@ -102,6 +103,7 @@ struct Reports {
     lost: AtomicU64,
     reason: Mutex<Option<String>>,
     is_warned: AtomicBool,
+    all_down: AllDown,
 }
 
 impl Reports {
@@ -114,7 +116,16 @@ impl Reports {
 }
 
 impl ClientContext for Reports {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        // What matters comes through `error` as well.
+        match level {
+            RDKafkaLogLevel::Debug => tracing::trace!(target: "kafka", facility, "{message}"),
+            _ => tracing::debug!(target: "kafka", facility, "{message}"),
+        }
+    }
+
     fn error(&self, error: KafkaError, reason: &str) {
+        self.all_down.note(&error);
         // The client goes on trying and repeats itself; one line is enough.
         if !self.is_warned.swap(true, Ordering::Relaxed) {
             tracing::warn!(%error, reason, "brokers have a problem; trying on");
@@ -136,6 +147,7 @@ impl ProducerContext for Reports {
 pub struct KafkaSender {
     producer: BaseProducer<Reports>,
     topic: String,
+    brokers: String,
 }
 
 impl KafkaSender {
@@ -145,6 +157,8 @@ impl KafkaSender {
     /// [`ProduceError`]: nothing was sent.
     pub fn connect(target: &KafkaTarget) -> Result<Self, ProduceError> {
         let mut config = ClientConfig::new();
+        // Property `debug` says what of the finest there is.
+        config.set_log_level(RDKafkaLogLevel::Debug);
         config
             .set("bootstrap.servers", &target.brokers)
             .set("client.id", "sluicegate-produce")
@@ -164,7 +178,8 @@ impl KafkaSender {
         let producer: BaseProducer<Reports> = config
             .create_with_context(Reports::default())
             .map_err(|error| ProduceError::Configuration(Box::new(error)))?;
-        let sender = Self { producer, topic: target.topic.clone() };
+        let sender =
+            Self { producer, topic: target.topic.clone(), brokers: target.brokers.clone() };
         match (sender.partitions(target)?, target.partitions) {
             (0, None) => Err(ProduceError::NoTopic { topic: target.topic.clone() }),
             (0, Some(partitions)) => {
@@ -215,7 +230,7 @@ impl KafkaSender {
                 self.wait_for_turn(handed_over, rate, begin, pace, &mut progress);
             } else if handed_over % LOOK_EVERY == 0 {
                 progress(handed_over);
-                self.producer.poll(Duration::ZERO);
+                self.serve(Duration::ZERO, pace.clock);
             }
             if stop.load(Ordering::Relaxed) {
                 break;
@@ -224,13 +239,20 @@ impl KafkaSender {
             value.clear();
             event.write_key(&mut key);
             event.write_value(unit, &mut value);
-            if !self.hand_over(&key, &value, stop) {
+            if !self.hand_over(&key, &value, pace) {
                 break;
             }
             handed_over += 1;
         }
         progress(handed_over);
-        self.finish(handed_over, stop)
+        self.finish(handed_over, pace)
+    }
+
+    /// Hears for as long as `wait` what became of records and brokers.
+    fn serve(&self, wait: Duration, clock: &Clock) {
+        self.producer.poll(wait);
+        let all_down = &self.producer.context().all_down;
+        all_down.mend(self.producer.client(), &self.brokers, clock.monotonic());
     }
 
     /// Returns when the event after `handed_over` ones is due, or when asked to stop.
@@ -249,22 +271,22 @@ impl KafkaSender {
                 return;
             }
             progress(handed_over);
-            self.producer.poll(PACE_WAIT);
+            self.serve(PACE_WAIT, pace.clock);
         }
     }
 
-    /// Puts a record into the queue, waiting for room. False: it is not in the queue, because of `stop` or for good.
-    fn hand_over(&self, key: &[u8], value: &[u8], stop: &AtomicBool) -> bool {
+    /// Puts a record into the queue, waiting for room. False: it is not in the queue, because of a stop or for good.
+    fn hand_over(&self, key: &[u8], value: &[u8], pace: &Pace<'_>) -> bool {
         let mut record = BaseRecord::to(&self.topic).key(key).payload(value);
         loop {
             match self.producer.send(record) {
                 Ok(()) => return true,
                 Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), refused)) => {
-                    if stop.load(Ordering::Relaxed) {
+                    if pace.stop.load(Ordering::Relaxed) {
                         return false;
                     }
                     record = refused;
-                    self.producer.poll(ROOM_WAIT);
+                    self.serve(ROOM_WAIT, pace.clock);
                 }
                 Err((error, _)) => {
                     self.producer.context().lose(0, || error.to_string());
@@ -275,11 +297,11 @@ impl KafkaSender {
     }
 
     /// Waits until every record is acknowledged or given up; after a stop only [`STOP_FLUSH`].
-    fn finish(self, handed_over: u64, stop: &AtomicBool) -> Sent {
+    fn finish(self, handed_over: u64, pace: &Pace<'_>) -> Sent {
         let mut waited = Duration::ZERO;
         let step = Duration::from_millis(100);
         while self.producer.in_flight_count() > 0 {
-            if stop.load(Ordering::Relaxed) {
+            if pace.stop.load(Ordering::Relaxed) {
                 waited += step;
             }
             if waited > STOP_FLUSH {
@@ -287,6 +309,7 @@ impl KafkaSender {
             }
             // A failure of the flush is that records are left: the count says so.
             let _ = self.producer.flush(step);
+            self.serve(Duration::ZERO, pace.clock);
         }
         self.producer.poll(Duration::ZERO);
         let reports = self.producer.context();

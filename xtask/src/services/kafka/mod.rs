@@ -1,6 +1,8 @@
-//! Apache Kafka, KRaft: its jars from Maven Central, one broker on two free ports, or three of a cluster.
+//! Apache Kafka, KRaft: its jars from Maven Central, one broker on two free ports, one that a controller
+//! leads, or three of a cluster.
 
 mod cluster;
+mod led;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,6 +12,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 
 pub use cluster::{BROKERS, Cluster};
+pub use led::Led;
 
 use super::{certificates, fetched};
 use crate::command::{apt_install, first_line, run};

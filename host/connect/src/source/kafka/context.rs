@@ -10,17 +10,19 @@ use rdkafka::{Statistics, TopicPartitionList};
 
 use super::knowledge::Knowledge;
 use super::showing::{News, Showing};
+use crate::rebootstrap::AllDown;
 
 /// Receives librdkafka's events. Belongs to one client.
 pub(super) struct Context {
     knowledge: Arc<Knowledge>,
     showing: Mutex<Showing>,
+    pub(super) all_down: AllDown,
 }
 
 impl Context {
     /// Of the client that `knowledge` is about.
     pub(super) fn new(knowledge: Arc<Knowledge>) -> Self {
-        Self { knowledge, showing: Mutex::default() }
+        Self { knowledge, showing: Mutex::default(), all_down: AllDown::default() }
     }
 
     /// The brokers have answered a look. Tells if offsets have not reached the group for long.
@@ -63,6 +65,7 @@ impl ClientContext for Context {
 
     fn error(&self, error: KafkaError, reason: &str) {
         tracing::debug!(target: "kafka", %error, "{reason}");
+        self.all_down.note(&error);
         let code = error.rdkafka_error_code();
         if code != Some(RDKafkaErrorCode::AllBrokersDown) {
             // «All brokers are down» follows the error that says why.

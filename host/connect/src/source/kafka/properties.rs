@@ -69,7 +69,8 @@ pub(super) fn client_config(
 ) -> Result<ClientConfig, SourceError> {
     refuse_reserved(&kafka.properties)?;
     let mut config = ClientConfig::new();
-    config.set_log_level(RDKafkaLogLevel::Info);
+    // Property `debug` says what of the finest there is.
+    config.set_log_level(RDKafkaLogLevel::Debug);
     // librdkafka assigns partitions only to a client with a group, whether or not the group is ever told something. That of
     // somebody else must not be the default: what it has committed would be overwritten.
     let group = match &kafka.group {

@@ -142,6 +142,8 @@ pub(super) fn watch(
             });
             let pause = if seen.is_ok() { knowledge.pause(&mut silence) } else { TROUBLE_REFRESH };
             let failed = seen.is_err();
+            let now = knowledge.clock.monotonic();
+            consumer.context().all_down.mend(consumer.client(), &knowledge.brokers, now);
             knowledge.learn(seen);
             if !failed {
                 consumer.context().answered();
