@@ -7,4 +7,3 @@
 pub mod source;
 pub mod sink;
 pub mod outbox;
-pub mod rebootstrap;

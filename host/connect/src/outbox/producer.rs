@@ -12,7 +12,7 @@ use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, DeliveryResult, Producer, ProducerContext};
 
 use super::{Message, OutboxError, PartitionCount};
-use crate::rebootstrap::AllDown;
+use sluicegate_librdkafka::AllDown;
 use sluicegate_pipeline::{KafkaSinkConfig, forbidden};
 
 /// How long the brokers may take to say what they know of the topic. A stop waits as long at most.
@@ -56,6 +56,10 @@ pub(super) struct Reports {
 }
 
 impl ClientContext for Reports {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        sluicegate_librdkafka::log(level, facility, message);
+    }
+
     fn error(&self, error: KafkaError, reason: &str) {
         self.all_down.note(&error);
         *locked(&self.complaint) = Some(format!("{reason} ({error})"));
@@ -299,7 +303,7 @@ fn client_config(
     client_id: &str,
 ) -> ClientConfig {
     let mut config = ClientConfig::new();
-    config.set_log_level(RDKafkaLogLevel::Warning);
+    config.set_log_level(sluicegate_librdkafka::LEVEL);
     config.set("client.id", client_id);
     for (names, value) in DEFAULTS {
         if !names.iter().any(|name| properties.contains_key(*name)) {

@@ -12,7 +12,7 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::producer::{BaseProducer, BaseRecord, DeliveryResult, Producer, ProducerContext};
 
 use super::event::{Event, TimeUnit};
-use sluicegate_connect::rebootstrap::AllDown;
+use sluicegate_librdkafka::AllDown;
 use sluicegate_model::time::Clock;
 
 /// How long the brokers may take to say what they know of the topic.
@@ -117,11 +117,7 @@ impl Reports {
 
 impl ClientContext for Reports {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
-        // What matters comes through `error` as well.
-        match level {
-            RDKafkaLogLevel::Debug => tracing::trace!(target: "kafka", facility, "{message}"),
-            _ => tracing::debug!(target: "kafka", facility, "{message}"),
-        }
+        sluicegate_librdkafka::log(level, facility, message);
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
@@ -157,8 +153,7 @@ impl KafkaSender {
     /// [`ProduceError`]: nothing was sent.
     pub fn connect(target: &KafkaTarget) -> Result<Self, ProduceError> {
         let mut config = ClientConfig::new();
-        // Property `debug` says what of the finest there is.
-        config.set_log_level(RDKafkaLogLevel::Debug);
+        config.set_log_level(sluicegate_librdkafka::LEVEL);
         config
             .set("bootstrap.servers", &target.brokers)
             .set("client.id", "sluicegate-produce")

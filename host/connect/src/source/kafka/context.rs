@@ -10,7 +10,7 @@ use rdkafka::{Statistics, TopicPartitionList};
 
 use super::knowledge::Knowledge;
 use super::showing::{News, Showing};
-use crate::rebootstrap::AllDown;
+use sluicegate_librdkafka::AllDown;
 
 /// Receives librdkafka's events. Belongs to one client.
 pub(super) struct Context {
@@ -48,19 +48,7 @@ impl Context {
 
 impl ClientContext for Context {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
-        use RDKafkaLogLevel::{Alert, Critical, Debug, Emerg, Error, Info, Notice, Warning};
-        // Attempts to connect fail every second or two while a broker is away. The lane says it once.
-        let is_connection = matches!(facility, "FAIL" | "ERROR" | "REQTMOUT" | "METADATA");
-        match level {
-            Emerg | Alert | Critical => tracing::error!(target: "kafka", facility, "{message}"),
-            Error | Warning if !is_connection => {
-                tracing::warn!(target: "kafka", facility, "{message}");
-            }
-            Error | Warning | Notice | Info => {
-                tracing::debug!(target: "kafka", facility, "{message}");
-            }
-            Debug => tracing::trace!(target: "kafka", facility, "{message}"),
-        }
+        sluicegate_librdkafka::log(level, facility, message);
     }
 
     fn error(&self, error: KafkaError, reason: &str) {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
+use rdkafka::config::ClientConfig;
 use rdkafka::error::KafkaError;
 
 use crate::source::SourceError;
@@ -69,8 +69,7 @@ pub(super) fn client_config(
 ) -> Result<ClientConfig, SourceError> {
     refuse_reserved(&kafka.properties)?;
     let mut config = ClientConfig::new();
-    // Property `debug` says what of the finest there is.
-    config.set_log_level(RDKafkaLogLevel::Debug);
+    config.set_log_level(sluicegate_librdkafka::LEVEL);
     // librdkafka assigns partitions only to a client with a group, whether or not the group is ever told something. That of
     // somebody else must not be the default: what it has committed would be overwritten.
     let group = match &kafka.group {
