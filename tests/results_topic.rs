@@ -171,7 +171,8 @@ fn a_topic_that_is_missing_is_named_and_waited_for() {
     host.stop();
 }
 
-fn sink(id: &str, topic: &Topic, more: &str) -> String {
+/// A sink that is a topic, with more lines.
+pub fn sink(id: &str, topic: &Topic, more: &str) -> String {
     format!(
         "[[sinks]]\nid = \"{id}\"\ntype = \"kafka\"\nbrokers = \"{}\"\ntopic = \"{}\"\n{more}\n",
         topic.brokers, topic.name

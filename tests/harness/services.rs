@@ -32,9 +32,7 @@ pub fn shared_kafka() -> &'static SharedKafka {
     SHARED.get_or_init(|| {
         kept(|folder| {
             let folder = folder.join("kafka");
-            let _one_fetches = fetching();
-            services::kafka::fetch(&Workspace::here()).unwrap();
-            let kafka = Kafka::start_secured(&Workspace::here(), &folder).unwrap();
+            let kafka = with_kafka(|workspace| Kafka::start_secured(workspace, &folder));
             let (secured, mutual) = (kafka.secured(), kafka.mutual());
             (SharedKafka { plain: kafka.address(), secured, mutual, folder }, kafka)
         })
@@ -59,10 +57,8 @@ pub fn own_kafka(folder: &Path) -> Kafka {
 
 /// The same, behind wires.
 pub fn own_kafka_behind(folder: &Path, wires: &[&Wire]) -> Kafka {
-    let _one_fetches = fetching();
-    services::kafka::fetch(&Workspace::here()).unwrap();
     let ports: Vec<_> = wires.iter().map(|wire| wire.port).collect();
-    let kafka = Kafka::start_behind(&Workspace::here(), folder, &ports).unwrap();
+    let kafka = with_kafka(|workspace| Kafka::start_behind(workspace, folder, &ports));
     for (number, wire) in wires.iter().enumerate() {
         wire.lead_to(kafka.behind(number));
     }
@@ -71,17 +67,13 @@ pub fn own_kafka_behind(folder: &Path, wires: &[&Wire]) -> Kafka {
 
 /// A broker for one test that has its controller take it for dead.
 pub fn led_kafka(folder: &Path) -> Led {
-    let _one_fetches = fetching();
-    services::kafka::fetch(&Workspace::here()).unwrap();
-    Led::start(&Workspace::here(), folder).unwrap()
+    with_kafka(|workspace| Led::start(workspace, folder))
 }
 
 /// Three brokers for one test that means to hurt them. Each set of `wires` leads to all of them.
 pub fn own_cluster(folder: &Path, wires: &[[Wire; BROKERS]]) -> Cluster {
-    let _one_fetches = fetching();
-    services::kafka::fetch(&Workspace::here()).unwrap();
     let ports = std::array::from_fn(|broker| wires.iter().map(|set| set[broker].port).collect());
-    let cluster = Cluster::start(&Workspace::here(), folder, &ports).unwrap();
+    let cluster = with_kafka(|workspace| Cluster::start(workspace, folder, &ports));
     for (number, set) in wires.iter().enumerate() {
         for (wire, broker) in set.iter().zip(&cluster.brokers) {
             wire.lead_to(broker.behind(number));
@@ -109,6 +101,14 @@ pub fn plugin(name: &str) -> PathBuf {
     let path = Workspace::here().plugins().join(format!("{name}.wasm"));
     assert!(path.exists(), "`{}` is missing: cargo xtask plugins", path.display());
     path
+}
+
+/// What `start` makes of Kafka, once it has been fetched. One starts at a time.
+fn with_kafka<K>(start: impl FnOnce(&Workspace) -> anyhow::Result<K>) -> K {
+    let _one_starts = fetching();
+    let workspace = Workspace::here();
+    services::kafka::fetch(&workspace).unwrap();
+    start(&workspace).unwrap()
 }
 
 fn fetching() -> MutexGuard<'static, ()> {
