@@ -23,6 +23,7 @@ use super::record::{Epoch, Writer};
 use super::store::LaneStore;
 use super::{ChainError, LaneStorage};
 use sluicegate_store::once::in_time;
+use sluicegate_store::fleeting::put_fleeting;
 
 /// How often an owner without news says that it lives: a request every time, so not often, and a few times within the
 /// patience of whoever waits.
@@ -86,10 +87,16 @@ impl LaneStore {
         }
     }
 
-    /// Replaces the beat. Lost, it is only late.
+    /// Replaces the beat. Lost, it is only late. One that says no more than that the owner lives is fleeting.
     pub(super) async fn put_beat(&self, beat: &Beat) -> object_store::Result<()> {
         let bytes = Bytes::from(serde_json::to_vec(beat).expect("a beat is plain JSON"));
         let path = self.folder.path(paths::BEAT);
-        in_time(self.folder.store.put(&path, bytes.into())).await.map(|_| ())
+        in_time(async {
+            match beat.released {
+                true => self.folder.store.put(&path, bytes.into()).await.map(drop),
+                false => put_fleeting(&self.folder, &path, bytes).await,
+            }
+        })
+        .await
     }
 }

@@ -33,6 +33,7 @@ mod cloud;
 pub mod failure;
 mod local;
 pub mod once;
+pub mod fleeting;
 pub mod probe;
 pub mod progress;
 pub mod read;

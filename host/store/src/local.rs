@@ -2,8 +2,8 @@
 //!
 //! `object_store`'s own `LocalFileSystem` makes a put atomic but not durable: version 0.13 never calls `fsync`.
 //! Here a put writes the bytes to a staging file, syncs it, gives it its name by a hard link (create-only: the
-//! link fails if the name is taken) or a rename (overwrite), and syncs the folder. Reading, listing and deleting
-//! are `LocalFileSystem`'s.
+//! link fails if the name is taken) or a rename (overwrite), and syncs the folder. What is [`fleeting`](super::fleeting) is
+//! not synced. Reading, listing and deleting are `LocalFileSystem`'s.
 //!
 //! Staging files live in `.staging/` at the root: readers of a table skip folders that begin with a dot, and
 //! `LocalFileSystem` lists no name that ends in `#` and digits. Their writer holds a lock on them, so that what a
@@ -27,6 +27,7 @@ use object_store::{
 };
 
 use super::StoreError;
+use super::fleeting::Fleeting;
 use super::progress::{Moves, Stalled};
 
 const STAGING: &str = ".staging";
@@ -128,6 +129,7 @@ impl ObjectStore for DurableDirectory {
                 self.staged.fetch_add(1, Ordering::Relaxed)
             )),
             create_only: matches!(options.mode, PutMode::Create),
+            is_fleeting: Fleeting::is(&options),
         };
         let path = location.to_string();
         let moves = Moves::begin();
@@ -199,6 +201,8 @@ struct Put {
     root: PathBuf,
     staging: PathBuf,
     create_only: bool,
+    /// A power cut may undo it.
+    is_fleeting: bool,
 }
 
 impl Put {
@@ -213,7 +217,7 @@ impl Put {
                 fs::rename(&self.staging, &self.target)?;
             }
             drop(file);
-            sync_folder(folder)
+            if self.is_fleeting { Ok(()) } else { sync_folder(folder) }
         });
         if self.create_only || result.is_err() {
             // After a rename it is gone; after a link or a failure it is litter. If this fails, the next opening
@@ -223,7 +227,7 @@ impl Put {
         result
     }
 
-    /// The staging file, complete and durable. It is locked until dropped.
+    /// The staging file, complete, and durable unless it is fleeting. It is locked until dropped.
     fn stage(&self, payload: &PutPayload, moves: &Moves) -> io::Result<File> {
         let mut file = OpenOptions::new().write(true).create_new(true).open(&self.staging)?;
         file.lock()?;
@@ -236,7 +240,9 @@ impl Put {
                 moves.note();
             }
         }
-        file.sync_all()?;
+        if !self.is_fleeting {
+            file.sync_all()?;
+        }
         moves.note();
         Ok(file)
     }

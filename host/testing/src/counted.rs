@@ -8,7 +8,10 @@ use async_trait::async_trait;
 use futures::stream::BoxStream;
 use object_store::memory::InMemory;
 use object_store::path::Path;
-use object_store::{GetOptions, GetResult, ListResult, ObjectMeta, ObjectStore, Result};
+use object_store::{
+    GetOptions, GetResult, ListResult, ObjectMeta, ObjectStore, PutOptions, PutPayload, PutResult,
+    Result,
+};
 
 /// Clones are the same store.
 #[derive(Clone, Default)]
@@ -16,6 +19,7 @@ pub struct CountedStore {
     inner: Arc<InMemory>,
     reads: Arc<AtomicUsize>,
     lists: Arc<AtomicUsize>,
+    marked: Arc<AtomicUsize>,
 }
 
 impl CountedStore {
@@ -27,6 +31,11 @@ impl CountedStore {
     /// Listings since this was asked last, whatever their length.
     pub fn lists(&self) -> usize {
         self.lists.swap(0, Ordering::SeqCst)
+    }
+
+    /// Puts with an extension, which a store of the product knows, since this was asked last.
+    pub fn marked(&self) -> usize {
+        self.marked.swap(0, Ordering::SeqCst)
     }
 }
 
@@ -45,8 +54,20 @@ impl fmt::Display for CountedStore {
 #[async_trait]
 impl ObjectStore for CountedStore {
     crate::passes_on!(inner:
-        put_opts, put_multipart_opts, delete_stream, copy_opts,
+        put_multipart_opts, delete_stream, copy_opts,
     );
+
+    async fn put_opts(
+        &self,
+        location: &Path,
+        payload: PutPayload,
+        options: PutOptions,
+    ) -> Result<PutResult> {
+        if !options.extensions.is_empty() {
+            self.marked.fetch_add(1, Ordering::SeqCst);
+        }
+        self.inner.put_opts(location, payload, options).await
+    }
 
     fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {
         self.lists.fetch_add(1, Ordering::SeqCst);

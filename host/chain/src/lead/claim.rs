@@ -115,4 +115,9 @@ impl Sign {
             idle: false,
         }
     }
+
+    /// Whether it says what one before it has said, and that its leader lives on.
+    pub fn repeats(&self, before: &Self) -> bool {
+        Self { count: before.count, ..self.clone() } == *before
+    }
 }

@@ -15,6 +15,7 @@ use crate::paths;
 use crate::store::delete;
 use crate::{ChainError, LaneStorage};
 use sluicegate_store::once::{Created, Immutable, in_time, put_once};
+use sluicegate_store::fleeting::put_fleeting;
 use sluicegate_store::{Location, failure, read};
 
 /// Terms that are kept behind the newest. Fewer listings would be as short, but people want to see who led.
@@ -130,13 +131,14 @@ impl LeadStore {
     pub async fn withdraw(&self, claim: &Claim, limit: Duration) {
         if let Ok(Attempt::Won) = tokio::time::timeout(limit, self.try_win(claim)).await {
             let sign = Sign { released: true, ..Sign::of_life(claim, 1) };
-            if let Err(error) = self.put_sign(claim.term, &sign, limit).await {
+            if let Err(error) = self.put_sign(claim.term, &sign, None, limit).await {
                 tracing::debug!("{error}");
             }
         }
     }
 
-    /// Replaces the sign of a term. Only its leader does.
+    /// Replaces the sign of a term, `before` if there was one. Only its leader does. One that repeats what was said is fleeting: a
+    /// power cut ends the leader as well.
     ///
     /// # Errors
     ///
@@ -145,14 +147,20 @@ impl LeadStore {
         &self,
         term: LeadTerm,
         sign: &Sign,
+        before: Option<&Sign>,
         limit: Duration,
     ) -> Result<(), ChainError> {
         let bytes = Bytes::from(serde_json::to_vec(sign).expect("a sign is plain JSON"));
         let path = self.folder.path(&paths::lead_beat(term));
-        let put = self.folder.store.put(&path, bytes.into());
+        let put = async {
+            match before.is_some_and(|before| sign.repeats(before)) {
+                true => put_fleeting(&self.folder, &path, bytes).await,
+                false => self.folder.store.put(&path, bytes.into()).await.map(drop),
+            }
+        };
         let what = "show that the leader lives";
         match tokio::time::timeout(limit, put).await {
-            Ok(Ok(_)) => Ok(()),
+            Ok(Ok(())) => Ok(()),
             Ok(Err(error)) => Err(self.failed(what, &error)),
             Err(_) => {
                 let source = format!("no answer within {} s", limit.as_secs_f32()).into();

@@ -217,7 +217,7 @@ fn a_leader_whose_commit_waits_is_seen_by_the_sign_of_its_term_until_it_releases
     let sign = |count, released| {
         let sign = Sign { released, ending: released, ..Sign::of_life(&claim, count) };
         runtime.block_on(async {
-            leads.put_sign(claim.term, &sign, LONG).await.unwrap();
+            leads.put_sign(claim.term, &sign, None, LONG).await.unwrap();
             tokio::time::sleep(Duration::from_millis(20)).await;
         });
     };

@@ -14,6 +14,7 @@ use futures::TryStreamExt;
 use object_store::{ObjectStoreExt, PutMode, PutOptions};
 
 use super::failure::{StoreFailure, explain, is_absent, is_indeterminate};
+use super::fleeting::put_fleeting;
 use super::*;
 
 fn options(variables: &[(&str, &str)]) -> StoreOptions {
@@ -49,6 +50,20 @@ fn a_local_put_is_there_whole_and_creating_twice_is_refused() {
     });
     assert_eq!(fs::read_to_string(url.join("a/b/c.json")).unwrap(), "third");
     assert_eq!(fs::read_dir(url.join(".staging")).unwrap().count(), 0, "nothing is left behind");
+}
+
+#[test]
+fn what_is_fleeting_is_seen_at_once_and_whole() {
+    let folder = tempfile::tempdir().unwrap();
+    let location = open(folder.path().to_str().unwrap(), &options(&[])).unwrap();
+    let path = location.path("beats/1.json");
+    runtime().block_on(async {
+        for text in ["a long one", "short"] {
+            put_fleeting(&location, &path, text.into()).await.unwrap();
+            assert_eq!(location.store.get(&path).await.unwrap().bytes().await.unwrap(), text);
+        }
+    });
+    assert_eq!(fs::read_dir(folder.path().join(".staging")).unwrap().count(), 0);
 }
 
 #[test]

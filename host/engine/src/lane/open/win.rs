@@ -260,7 +260,7 @@ impl Candidate<'_> {
             asked: self.outside.stop.clone(),
             metrics: Arc::clone(&self.outside.metrics),
             before: Done::of(&self.outside.metrics),
-            told: false,
+            shown: None,
             applicant,
             claim: claim.clone(),
             hold,

@@ -275,7 +275,7 @@ fn whoever_stands_by_sees_the_leader_end_while_it_follows() {
             tables.set(Gate::Shut);
             tables.has_waited().await;
             let ended = Sign { released: true, ..Sign::of_life(&leader, 1) };
-            store.put_sign(LeadTerm::FIRST, &ended, MINUTE).await.unwrap();
+            store.put_sign(LeadTerm::FIRST, &ended, None, MINUTE).await.unwrap();
             let leads = || outside.lead.view().role == Role::Leader;
             let seen = tokio::time::timeout(Duration::from_secs(10), until(&leads)).await;
             tables.set(Gate::Open);

@@ -92,11 +92,11 @@ pub(crate) struct Work {
     pub(crate) metrics: Arc<LaneMetrics>,
     /// What the instance had done before it won.
     pub(crate) before: Done,
-    /// Others know that an epoch was committed in this term.
-    pub(crate) told: bool,
     pub(crate) applicant: Applicant,
     pub(crate) claim: Claim,
     pub(crate) hold: Hold,
+    /// The last sign of this term that the store has taken.
+    pub(crate) shown: Option<Sign>,
 }
 
 /// What an instance has done since it was started.
@@ -167,7 +167,8 @@ impl Work {
             }
         }
         let sign = self.sign(true);
-        if let Err(error) = self.store.put_sign(self.claim.term, &sign, self.timing.ttl).await {
+        let (term, limit) = (self.claim.term, self.timing.ttl);
+        if let Err(error) = self.store.put_sign(term, &sign, self.shown.as_ref(), limit).await {
             tracing::debug!("{error}");
         }
     }
@@ -175,7 +176,7 @@ impl Work {
     /// When the next sign is due: at once where others do not know yet that an epoch was committed. They would take a leader that dies
     /// for one that what it read has killed.
     fn due(&self) -> Duration {
-        match self.has_committed() && !self.told {
+        match self.has_committed() && !self.is_told() {
             true => Duration::ZERO,
             false => self.hold.next_beat(),
         }
@@ -183,6 +184,11 @@ impl Work {
 
     fn has_committed(&self) -> bool {
         self.metrics.last_commit_micros.get() != self.before.committed
+    }
+
+    /// Whether others know that an epoch was committed in this term.
+    fn is_told(&self) -> bool {
+        self.shown.as_ref().is_some_and(|sign| sign.has_committed == Some(true))
     }
 
     /// Until the next sign is due, which it is as soon as the instance is asked to end. A commit is seen within a second.
@@ -217,9 +223,10 @@ impl Work {
         }
         let began = self.clock.with_suspend();
         let sign = self.sign(false);
-        match self.store.put_sign(self.claim.term, &sign, self.timing.beat).await {
+        let (term, limit) = (self.claim.term, self.timing.beat);
+        match self.store.put_sign(term, &sign, self.shown.as_ref(), limit).await {
             Ok(()) => {
-                self.told |= sign.has_committed == Some(true);
+                self.shown = Some(sign);
                 match self.hold.taken(began, self.clock.with_suspend()) {
                     Kept::Extended => Round::Kept,
                     Kept::Lapsed => Round::Lapsed,
@@ -246,7 +253,7 @@ impl Work {
                     self.hold = Hold::begin(&self.timing, began);
                     self.lead.while_kept(stop, |lead| lead.renewed(&claim));
                     self.claim = claim;
-                    (self.before, self.told) = (Done::of(&self.metrics), false);
+                    (self.before, self.shown) = (Done::of(&self.metrics), None);
                     return Round::Kept;
                 }
                 Some(Attempt::Lost) => {

@@ -21,6 +21,7 @@ use sluicegate_chain::record::Epoch;
 use sluicegate_chain::{Keep, LaneStorage};
 use sluicegate_runtime::Names;
 use sluicegate_store::Location;
+use sluicegate_testing::counted::CountedStore;
 use sluicegate_testing::held::HeldStore;
 use sluicegate_testing::panicking::PanickingStore;
 use sluicegate_testing::passes_on;
@@ -84,7 +85,7 @@ async fn work(store: &LeadStore, clock: &Clock) -> Work {
         asked: Stop::new(clock.clone()),
         metrics: Arc::clone(&metrics),
         before: Done::of(&metrics),
-        told: false,
+        shown: None,
         applicant,
         claim,
         hold: Hold::begin(&timing, clock.with_suspend()),
@@ -199,6 +200,29 @@ async fn a_commit_is_told_at_once_and_only_once() {
         let sign = seen(&store).await.sign.unwrap();
         assert_eq!((sign.count, sign.has_committed), (1, Some(true)));
     }
+}
+
+/// A directory syncs the others: after a power cut, too, they say that the leader had committed, or had ended.
+#[tokio::test]
+async fn signs_that_repeat_what_was_said_are_fleeting() {
+    let counted = CountedStore::default();
+    let (store, clock) = (store(Arc::new(counted.clone())), Clock::manual(0));
+    let mut work = work(&store, &clock).await;
+    let mut shows = async |work: &mut Work| {
+        clock.advance(Duration::from_secs(60));
+        assert!(matches!(work.beat().await, Round::Kept));
+        (seen(&store).await.sign.unwrap().count, counted.marked())
+    };
+    assert_eq!(shows(&mut work).await, (1, 0), "the first of a term");
+    assert_eq!(shows(&mut work).await, (2, 1));
+    work.metrics.last_commit_micros.set_micros(2);
+    assert_eq!(shows(&mut work).await, (3, 0), "it has committed");
+    assert_eq!(shows(&mut work).await, (4, 1));
+    let stop = CancellationToken::new();
+    stop.cancel();
+    work.keep(stop).await;
+    assert!(seen(&store).await.is_released());
+    assert_eq!(counted.marked(), 0, "the last");
 }
 
 /// Each instance in its turn would give the lane up in the same call.
