@@ -208,7 +208,7 @@ async fn signs_that_repeat_what_was_said_are_fleeting() {
     let counted = CountedStore::default();
     let (store, clock) = (store(Arc::new(counted.clone())), Clock::manual(0));
     let mut work = work(&store, &clock).await;
-    let mut shows = async |work: &mut Work| {
+    let shows = async |work: &mut Work| {
         clock.advance(Duration::from_secs(60));
         assert!(matches!(work.beat().await, Round::Kept));
         (seen(&store).await.sign.unwrap().count, counted.marked())
