@@ -11,6 +11,7 @@ pub mod lead;
 pub mod lane;
 pub mod supervisor;
 pub mod status;
+pub mod live;
 pub mod lately;
 pub mod counters;
 pub mod memory;

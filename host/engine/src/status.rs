@@ -5,7 +5,6 @@ use std::fmt;
 use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;
-use arrow::record_batch::RecordBatch;
 use serde::{Deserialize, Serialize};
 
 use crate::lately::Lately;
@@ -13,7 +12,6 @@ use crate::memory::MemoryView;
 use sluicegate_chain::fates::Fates;
 use sluicegate_chain::record::{Activation, ChainRecord, Epoch, PinnedModule};
 use sluicegate_connect::source::Fetched;
-use sluicegate_formats::json::encode::json_value;
 use sluicegate_model::time::{EventTime, Watermark};
 use sluicegate_sandbox::plugin::Plugin;
 
@@ -293,38 +291,6 @@ pub struct StageView {
     pub input: SchemaRef,
     /// The module that runs, fitted into the stage.
     pub plugin: Plugin,
-}
-
-/// Changed groups of a window, not yet committed, as JSON rows (docs/design/decisions.md#d17).
-#[derive(Clone, Debug, Serialize)]
-pub struct LiveResults {
-    /// `name` of the pipeline file.
-    pub pipeline: String,
-    /// The epoch that these rows would be part of.
-    pub uncommitted_epoch: u64,
-    /// Column names: keys, outputs, `window_start`, `window_end`.
-    pub columns: Vec<String>,
-    /// How many of them, from the first, are the key: rows with the same key and window are one group.
-    pub key_columns: usize,
-    /// At most [`LiveResults::ROWS_MAX`]; the rows of a group stand together and replace those sent before.
-    pub rows: Vec<Vec<serde_json::Value>>,
-    /// Rows beyond that which were left out.
-    pub rows_left_out: u64,
-    /// Those of them that do not come again unless they change: their windows have fired. The others come with the next
-    /// results.
-    #[serde(skip)]
-    pub rows_gone: u64,
-}
-
-impl LiveResults {
-    /// More rows than a person reads; keeps an event below about 100 KB.
-    pub const ROWS_MAX: usize = 500;
-}
-
-/// Rows as JSON: exact numbers, times as RFC 3339.
-pub fn json_rows(batch: &RecordBatch) -> Vec<Vec<serde_json::Value>> {
-    let cell = |row: usize| batch.columns().iter().map(|column| json_value(column, row)).collect();
-    (0..batch.num_rows()).map(cell).collect()
 }
 
 /// Whether two problems are one to a person: how often something was tried, and for how long, differs every time.

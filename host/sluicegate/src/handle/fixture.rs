@@ -21,10 +21,11 @@ use sluicegate_connect::source::Fetched;
 use sluicegate_engine::counters::LaneMetrics;
 use sluicegate_engine::lane::{Command, Haste, Look};
 use sluicegate_engine::lead::Lead;
+use sluicegate_engine::live::LiveResults;
 use sluicegate_engine::memory::{Holds, MemoryView};
 use sluicegate_engine::pulse::Pulse;
 use sluicegate_engine::status::{
-    CompactionView, LaneStatus, LiveResults, PartitionView, Phase, StageView, TableLogView,
+    CompactionView, LaneStatus, PartitionView, Phase, StageView, TableLogView,
 };
 use sluicegate_model::call::CallLimits;
 use sluicegate_model::module::PluginKind;

@@ -21,7 +21,7 @@ use super::error::ApiError;
 use super::session::kept::SessionEnd;
 use crate::api::error::{ErrorBody, Failure};
 use crate::api::live::{LiveEvent, MissedResults};
-use sluicegate_engine::status::LiveResults;
+use sluicegate_engine::live::LiveResults;
 
 /// Live views at a time. Each keeps a connection for as long as it lasts.
 pub(super) const VIEWERS_MAX: usize = 64;

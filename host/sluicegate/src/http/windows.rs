@@ -18,7 +18,7 @@ use crate::api::windows::{WindowColumn, Windows};
 use crate::handle::WindowsError;
 use sluicegate_connect::sink::whole::{arrow_stream, parquet_file};
 use sluicegate_engine::lane::{OpenWindows, WindowsAsked};
-use sluicegate_engine::status::json_rows;
+use sluicegate_engine::live::json_rows;
 use sluicegate_model::schema::type_name;
 
 /// Rows if nobody says how many, and at most.
@@ -146,7 +146,7 @@ fn shown(name: &str, open: &OpenWindows) -> Windows {
         watermark: moment(open.watermark),
         columns: open.rows.schema_ref().fields().iter().map(column).collect(),
         key_columns: open.key_columns,
-        rows: json_rows(&open.rows),
+        rows: json_rows(&open.rows).collect(),
         groups: open.groups,
         rows_left_out: open.left_out,
     }

@@ -18,8 +18,8 @@ use tokio::sync::broadcast::{self, error::RecvError, error::TryRecvError};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use crate::terminal::table::{Moment, render};
-use sluicegate_engine::status::LiveResults;
+use crate::terminal::table::{Moment, Table, render};
+use sluicegate_engine::live::LiveResults;
 
 /// For the last table of a pipeline that has ended: a terminal takes it at once, and a reader of a pipe that does not
 /// read must not keep the program.
@@ -111,11 +111,13 @@ fn print(table: Option<String>) {
 /// The newest rows of each group that were not shown yet.
 #[derive(Default)]
 struct Changed {
-    /// The newest results, without their rows.
-    last: Option<LiveResults>,
+    /// The head of the next table.
+    head: Option<Table>,
     /// By window and key.
     groups: BTreeMap<String, Unshown>,
     received: u64,
+    /// Rows that were left out of the newest results and come again.
+    to_come: u64,
     /// Rows that were left out of results since the last table, and do not come again.
     gone: u64,
     /// The last group of the last table that left some out: the next one goes on behind it.
@@ -133,34 +135,33 @@ struct Unshown {
 impl Changed {
     fn add(&mut self, results: &LiveResults) {
         self.received += 1;
-        for row in &results.rows {
-            let group = self.groups.entry(group_of(results, row)).or_default();
+        for row in results.rows.values() {
+            let group = self.groups.entry(group_of(results, &row)).or_default();
             if group.received != self.received {
                 *group = Unshown { received: self.received, rows: Vec::new() };
             }
-            group.rows.push(row.clone());
+            group.rows.push(row);
         }
         self.gone += results.rows_gone;
-        self.last = Some(LiveResults { rows: Vec::new(), ..results.clone() });
+        self.to_come = results.rows_left_out.saturating_sub(results.rows_gone);
+        self.head = Some(Table::headed(results));
     }
 
     /// The table of what was not shown: of many groups those that changed last, and of groups that changed together the
     /// ones whose turn it is. In the order of windows and keys. The others wait for the next tables.
     fn take(&mut self, rows_max: usize, moment: Moment) -> Option<String> {
-        let last = self.last.as_mut()?;
         // What comes again is left out of the newest results only.
-        let to_come = std::mem::take(&mut last.rows_left_out).saturating_sub(last.rows_gone);
-        let left_out = std::mem::take(&mut self.gone) + to_come;
+        let left_out = std::mem::take(&mut self.gone) + std::mem::take(&mut self.to_come);
         if self.groups.is_empty() && left_out == 0 {
             return None;
         }
-        let mut results = last.clone();
+        let mut table = self.head.clone()?;
         let (shown, cut) = self.next_groups(rows_max);
-        results.rows = shown.into_values().flat_map(|group| group.rows).collect();
+        table.rows = shown.into_values().flat_map(|group| group.rows).collect();
         let waiting: usize = self.groups.values().map(|group| group.rows.len()).sum();
-        results.rows_left_out = left_out + (cut + waiting) as u64;
+        table.left_out = left_out + (cut + waiting) as u64;
         self.forget_oldest();
-        Some(render(&results, moment))
+        Some(render(&table, moment))
     }
 
     /// Takes out the groups that the next table shows. How many rows it has no room for though their group is shown.

@@ -8,9 +8,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use arrow::record_batch::RecordBatch;
-use serde_json::Value;
 
-use crate::status::{LiveResults, json_rows};
+use crate::live::{LiveResults, LiveRows};
 use sluicegate_chain::record::Epoch;
 
 use super::Desk;
@@ -158,7 +157,6 @@ impl Desk {
             return;
         }
         let skipped = all.saturating_sub(LiveResults::ROWS_MAX);
-        let rows: Vec<Vec<Value>> = batches.iter().flat_map(json_rows).skip(skipped).collect();
         let gone = fired_left_out + skipped;
         // Nobody listens any more: nothing to do about it.
         let _ = self.outside.live.send(Arc::new(LiveResults {
@@ -166,7 +164,7 @@ impl Desk {
             uncommitted_epoch: epoch.0,
             columns: schema.fields().iter().map(|field| field.name().clone()).collect(),
             key_columns,
-            rows,
+            rows: LiveRows::last_of(batches, LiveResults::ROWS_MAX),
             rows_left_out: (left_out + gone) as u64,
             rows_gone: gone as u64,
         }));

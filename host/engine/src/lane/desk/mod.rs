@@ -15,9 +15,10 @@ use tokio::sync::broadcast;
 
 use crate::counters::LaneMetrics;
 use crate::lead::{Lead, Standing};
+use crate::live::LiveResults;
 use crate::memory::Account;
 use crate::pulse::Pulse;
-use crate::status::{Followed, LaneStatus, LiveResults, Phase, StageView};
+use crate::status::{Followed, LaneStatus, Phase, StageView};
 use crate::stop::Stop;
 use sluicegate_chain::fates::Fates;
 use sluicegate_chain::record::ChainRecord;

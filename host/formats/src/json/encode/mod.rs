@@ -10,23 +10,44 @@ use arrow::datatypes::{
 use arrow::error::ArrowError;
 use arrow::json::writer::{Encoder, EncoderFactory, EncoderOptions, NullableEncoder, make_encoder};
 use arrow::record_batch::RecordBatch;
+use serde::{Serialize, Serializer};
 use serde_json::Value;
 
 use sluicegate_model::time::{EventTime, civil};
 
 /// A cell as JSON. Decimals and integers are exact: a decimal is text, as JSON's numbers are not. Times are RFC 3339 in
 /// UTC; a float that JSON has no word for is null.
+#[derive(Clone, Copy, Debug)]
+pub struct JsonCell<'r> {
+    /// Its column.
+    pub column: &'r ArrayRef,
+    /// Its row.
+    pub row: usize,
+}
+
+impl Serialize for JsonCell<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self { column, row } = *self;
+        if column.is_null(row) {
+            return serializer.serialize_unit();
+        }
+        match column.data_type() {
+            DataType::Utf8 => serializer.serialize_str(column.as_string::<i32>().value(row)),
+            DataType::Boolean => serializer.serialize_bool(column.as_boolean().value(row)),
+            DataType::Int64 => {
+                serializer.serialize_i64(column.as_primitive::<Int64Type>().value(row))
+            }
+            DataType::Float64 => {
+                serializer.serialize_f64(column.as_primitive::<Float64Type>().value(row))
+            }
+            _ => serializer.serialize_str(&text(column, row)),
+        }
+    }
+}
+
+/// [`JsonCell`] as a value.
 pub fn json_value(column: &ArrayRef, row: usize) -> Value {
-    if column.is_null(row) {
-        return Value::Null;
-    }
-    match column.data_type() {
-        DataType::Utf8 => Value::from(column.as_string::<i32>().value(row)),
-        DataType::Boolean => Value::from(column.as_boolean().value(row)),
-        DataType::Int64 => Value::from(column.as_primitive::<Int64Type>().value(row)),
-        DataType::Float64 => Value::from(column.as_primitive::<Float64Type>().value(row)),
-        _ => Value::from(text(column, row)),
-    }
+    serde_json::to_value(JsonCell { column, row }).expect("a cell is plain JSON")
 }
 
 /// What JSON shows as text.
@@ -151,7 +172,7 @@ impl<W: FnMut(usize, &mut Vec<u8>)> Encoder for Cell<W> {
     }
 }
 
-fn write_json(value: &impl serde::Serialize, out: &mut Vec<u8>) {
+fn write_json(value: &impl Serialize, out: &mut Vec<u8>) {
     serde_json::to_writer(out, value).expect("memory takes everything");
 }
 

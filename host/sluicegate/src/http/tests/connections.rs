@@ -2,12 +2,14 @@
 
 use std::net::SocketAddr;
 
+use arrow::array::{ArrayRef, StringArray};
+use arrow::record_batch::RecordBatch;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::task::JoinHandle;
 
 use super::*;
-use sluicegate_engine::status::LiveResults;
+use sluicegate_engine::live::{LiveResults, LiveRows};
 
 /// Longer than anything here takes on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -124,12 +126,14 @@ async fn a_live_view_that_nobody_reads_is_cut_off() {
         .unwrap();
     let mut head = [0; 15];
     view.read_exact(&mut head).await.unwrap();
+    let long: ArrayRef = Arc::new(StringArray::from(vec!["x".repeat(1 << 20)]));
+    let rows = RecordBatch::try_from_iter([("store", long)]).unwrap();
     let results = Arc::new(LiveResults {
         pipeline: "sales".to_owned(),
         uncommitted_epoch: 10,
         columns: vec!["store".to_owned()],
         key_columns: 1,
-        rows: vec![vec!["x".repeat(1 << 20).into()]],
+        rows: LiveRows::last_of(vec![rows], 1),
         rows_left_out: 0,
         rows_gone: 0,
     });

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use expect_test::expect_file;
 
 use super::*;
+use sluicegate_engine::live::{LiveResults, LiveRows};
 
 /// Where docs/http.md has its table of routes.
 const PAGE: &str = include_str!("../../../../../docs/http.md");
@@ -275,12 +276,12 @@ async fn the_events_of_a_live_stream_are_those_that_are_sent() {
     let name = |event: &Value| event["properties"]["event"]["enum"][0].as_str().unwrap().to_owned();
     let names: Vec<_> = event.as_array().unwrap().iter().map(name).collect();
     assert_eq!(names, ["results", "missed", "ended"]);
-    let sent = sluicegate_engine::status::LiveResults {
+    let sent = LiveResults {
         pipeline: "sales".to_owned(),
         uncommitted_epoch: 8,
         columns: Vec::new(),
         key_columns: 1,
-        rows: Vec::new(),
+        rows: LiveRows::default(),
         rows_left_out: 0,
         rows_gone: 0,
     };

@@ -1,5 +1,7 @@
 //! Status, releases, live results, health.
 
+use arrow::array::{ArrayRef, StringArray};
+use arrow::record_batch::RecordBatch;
 use expect_test::{Expect, expect};
 use futures::StreamExt as _;
 use tokio::sync::mpsc;
@@ -10,7 +12,8 @@ use crate::handle::fixture::{another, guest};
 use crate::http::shape::shape;
 use sluicegate_chain::record::{Activation, Epoch};
 use sluicegate_engine::lane::{Awaited, Command, PlanError, Refusal};
-use sluicegate_engine::status::{LiveResults, Phase};
+use sluicegate_engine::live::{LiveResults, LiveRows};
+use sluicegate_engine::status::Phase;
 use sluicegate_model::time::{EventTime, Watermark};
 use sluicegate_model::window::WindowKind;
 use sluicegate_pipeline::{KeyedConfig, Pipeline};
@@ -487,12 +490,15 @@ async fn what_the_lane_refuses_has_the_status_of_its_reason() {
 }
 
 fn results(epoch: u64) -> Arc<LiveResults> {
+    let text = |text: &str| -> ArrayRef { Arc::new(StringArray::from(vec![text])) };
+    let rows = [("store", text("store-1\n")), ("revenue", text("12.50"))];
+    let rows = RecordBatch::try_from_iter(rows).unwrap();
     Arc::new(LiveResults {
         pipeline: "sales".to_owned(),
         uncommitted_epoch: epoch,
         columns: vec!["store".to_owned(), "revenue".to_owned()],
         key_columns: 1,
-        rows: vec![vec!["store-1\n".into(), "12.50".into()]],
+        rows: LiveRows::last_of(vec![rows], 1),
         rows_left_out: 0,
         rows_gone: 0,
     })

@@ -14,7 +14,7 @@ use serde_json::Value;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use crate::terminal::columns::{self, line};
-use sluicegate_engine::status::LiveResults;
+use sluicegate_engine::live::LiveResults;
 use sluicegate_model::printable::printable;
 use sluicegate_model::time::EventTime;
 
@@ -35,19 +35,48 @@ pub enum Moment {
     Ended,
 }
 
+/// What is shown.
+#[derive(Clone, Debug)]
+pub struct Table {
+    /// The pipeline's name.
+    pub pipeline: String,
+    /// The epoch that the rows would be part of.
+    pub uncommitted_epoch: u64,
+    /// The columns' names.
+    pub columns: Vec<String>,
+    /// The cells of each row.
+    pub rows: Vec<Vec<Value>>,
+    /// Rows that there is no room for.
+    pub left_out: u64,
+}
+
+impl Table {
+    /// One without rows, as live results have it.
+    pub fn headed(results: &LiveResults) -> Self {
+        let LiveResults { pipeline, uncommitted_epoch, columns, .. } = results;
+        Self {
+            pipeline: pipeline.clone(),
+            uncommitted_epoch: *uncommitted_epoch,
+            columns: columns.clone(),
+            rows: Vec::new(),
+            left_out: 0,
+        }
+    }
+}
+
 /// The table, without a final line break.
-pub fn render(results: &LiveResults, moment: Moment) -> String {
-    let shown = results.rows.len().min(LiveResults::ROWS_MAX);
-    let rows = &results.rows[..shown];
-    let left_out = results.rows_left_out + (results.rows.len() - shown) as u64;
-    let mut columns: Vec<Column> = (0..results.columns.len())
-        .map(|index| Column::new(&results.columns[index], rows, index))
+pub fn render(table: &Table, moment: Moment) -> String {
+    let shown = table.rows.len().min(LiveResults::ROWS_MAX);
+    let rows = &table.rows[..shown];
+    let left_out = table.left_out + (table.rows.len() - shown) as u64;
+    let mut columns: Vec<Column> = (0..table.columns.len())
+        .map(|index| Column::new(&table.columns[index], rows, index))
         .collect();
     let fitting = fitting(&columns);
     let columns_left_out = columns.len() - fitting;
     columns.truncate(fitting);
 
-    let mut text = header(results, shown as u64 + left_out, moment);
+    let mut text = header(table, shown as u64 + left_out, moment);
     push_line(&mut text, &columns, SEPARATOR, |column| column.place.set(&column.name));
     push_line(&mut text, &columns, "-+-", |column| "-".repeat(column.place.width));
     for row in 0..shown {
@@ -64,8 +93,8 @@ pub fn render(results: &LiveResults, moment: Moment) -> String {
     text
 }
 
-fn header(results: &LiveResults, rows: u64, moment: Moment) -> String {
-    let LiveResults { pipeline, uncommitted_epoch, .. } = results;
+fn header(table: &Table, rows: u64, moment: Moment) -> String {
+    let Table { pipeline, uncommitted_epoch, .. } = table;
     let rows = match rows {
         1 => "1 changed row".to_owned(),
         rows => format!("{rows} changed rows"),

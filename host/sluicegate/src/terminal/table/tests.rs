@@ -5,15 +5,13 @@ use serde_json::json;
 
 use super::*;
 
-fn results(columns: &[&str], rows: Vec<Vec<Value>>) -> LiveResults {
-    LiveResults {
+fn table(columns: &[&str], rows: Vec<Vec<Value>>) -> Table {
+    Table {
         pipeline: "sales".to_owned(),
         uncommitted_epoch: 13,
         columns: columns.iter().map(|name| (*name).to_owned()).collect(),
-        key_columns: 1,
         rows,
-        rows_left_out: 0,
-        rows_gone: 0,
+        left_out: 0,
     }
 }
 
@@ -21,7 +19,7 @@ fn results(columns: &[&str], rows: Vec<Vec<Value>>) -> LiveResults {
 fn numbers_and_decimals_stand_right_and_windows_are_read_as_utc() {
     let columns = ["store", "revenue", "count", "window_start", "window_end"];
     let end = 1_795_255_230_500_000_i64;
-    let mut results = results(
+    let mut table = table(
         &columns,
         vec![
             vec![
@@ -40,7 +38,7 @@ fn numbers_and_decimals_stand_right_and_windows_are_read_as_utc() {
             ],
         ],
     );
-    results.rows_left_out = 7;
+    table.left_out = 7;
     expect![[r#"
         sales: 9 changed rows of epoch 13, not yet committed (times in UTC)
         store   | revenue | count | window_start        | window_end
@@ -48,13 +46,13 @@ fn numbers_and_decimals_stand_right_and_windows_are_read_as_utc() {
         store-1 |  120.50 |     4 | 2026-11-21 10:00:00 | 2026-11-21 10:00:30.500
         a       |   -9.00 |     – | 2026-11-21 10:00:00 | 2026-11-21 10:00:30.500
         … 7 more rows"#]]
-    .assert_eq(&render(&results, Moment::Running));
+    .assert_eq(&render(&table, Moment::Running));
 }
 
 #[test]
 fn a_hostile_key_is_neither_long_nor_a_terminal_command() {
     let key = format!("\u{1b}[2J{}", "x".repeat(100));
-    let text = render(&results(&["store", "n"], vec![vec![json!(key), json!(1)]]), Moment::Running);
+    let text = render(&table(&["store", "n"], vec![vec![json!(key), json!(1)]]), Moment::Running);
     assert!(!text.contains('\u{1b}'));
     assert!(text.lines().all(|line| line.chars().count() <= 70), "{text}");
     assert!(text.contains("xxx… | 1"), "{text}");
@@ -63,12 +61,12 @@ fn a_hostile_key_is_neither_long_nor_a_terminal_command() {
 #[test]
 fn rows_and_columns_beyond_the_limits_are_counted_not_shown() {
     let rows = vec![vec![json!(1)]; LiveResults::ROWS_MAX + 2];
-    let text = render(&results(&["n"], rows), Moment::Running);
+    let text = render(&table(&["n"], rows), Moment::Running);
     assert_eq!(text.lines().count(), 3 + LiveResults::ROWS_MAX + 1);
     assert!(text.ends_with("… 2 more rows"));
 
     let wide: Vec<Value> = vec![json!("y".repeat(40)); 6];
-    let text = render(&results(&["a", "b", "c", "d", "e", "f"], vec![wide]), Moment::Running);
+    let text = render(&table(&["a", "b", "c", "d", "e", "f"], vec![wide]), Moment::Running);
     assert!(text.lines().all(|line| line.chars().count() <= LINE_WIDTH_MAX));
     assert!(text.ends_with("… 2 more columns"), "{text}");
 }
@@ -77,7 +75,7 @@ fn rows_and_columns_beyond_the_limits_are_counted_not_shown() {
 fn wide_and_combined_letters_are_aligned() {
     let rows = [("東京", 1), ("Zürich", 20), ("e\u{301}", 3), ("🚀🚀", 4)];
     let rows = rows.map(|(store, n)| vec![json!(store), json!(n)]).to_vec();
-    let text = render(&results(&["store", "n"], rows), Moment::Ended);
+    let text = render(&table(&["store", "n"], rows), Moment::Ended);
     expect![[r#"
         sales: 4 changed rows, the last before the end (times in UTC)
         store  |  n
@@ -88,7 +86,7 @@ fn wide_and_combined_letters_are_aligned() {
         🚀🚀   |  4"#]]
     .assert_eq(&text);
 
-    let text = render(&results(&["store"], vec![vec![json!("京".repeat(30))]]), Moment::Ended);
+    let text = render(&table(&["store"], vec![vec![json!("京".repeat(30))]]), Moment::Ended);
     let row = text.lines().last().unwrap();
     assert_eq!(row, format!("{}…", "京".repeat(19)));
 }

@@ -6,7 +6,7 @@ use arrow::record_batch::RecordBatch;
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 
 use super::statement::show_time;
-use crate::status::LiveResults;
+use crate::live::LiveResults;
 
 /// The value of a cell as scripts show it.
 fn cell(column: &ArrayRef, row: usize) -> String {
@@ -68,7 +68,7 @@ pub(super) fn dead(batch: &RecordBatch, row: usize) -> String {
 
 /// As [`result`], for each row of a live update.
 pub(super) fn live(update: &LiveResults) -> Vec<String> {
-    let line = |row: &Vec<serde_json::Value>| {
+    let line = |row: Vec<serde_json::Value>| {
         let get = |name: &str| {
             let column = update.columns.iter().position(|column| column == name).unwrap();
             row[column].as_str().map_or_else(|| row[column].to_string(), str::to_owned)
@@ -78,7 +78,7 @@ pub(super) fn live(update: &LiveResults) -> Vec<String> {
         let (key, texts) = (get("key"), show_texts(&get("texts")));
         format!("{start}..{end} {key}: {texts} (revision {})", get("revision"))
     };
-    update.rows.iter().map(line).collect()
+    update.rows.values().map(line).collect()
 }
 
 /// `join` and `diary` end each text with a semicolon.
