@@ -115,8 +115,9 @@ pub struct Pace {
 
 impl Default for Pace {
     fn default() -> Self {
-        // One that ends says so, and the other is to work within two seconds. Two small reads a look.
-        Self { beat: BEAT_EVERY, look: Duration::from_millis(500) }
+        // One that ends says so, and the other is to work within two seconds. Two small reads a look. Instances of earlier
+        // versions wait for 15 s or longer.
+        Self { beat: BEAT_EVERY * 2, look: Duration::from_millis(500) }
     }
 }
 
