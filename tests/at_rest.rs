@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use rdkafka::config::ClientConfig;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::{Offset, TopicPartitionList};
 use serde_json::Value;
 use xtask::process::Used;
 
@@ -10,7 +13,7 @@ use crate::harness::pipeline::{Pipeline, kafka_at};
 use crate::harness::place::Place;
 use crate::harness::sales::BEGIN;
 use crate::harness::topic::Topic;
-use crate::harness::{eventually, services, wait_until};
+use crate::harness::{PATIENCE, eventually, services, wait_until};
 
 /// Long enough that what happens every few seconds shows.
 const WATCHED: Duration = Duration::from_secs(5);
@@ -41,6 +44,23 @@ fn watched(host: &Host) -> Used {
     Used::while_watched(host.daemon.id(), WATCHED).unwrap()
 }
 
+/// Whether a host has a client of librdkafka.
+fn has_client(host: &Host) -> bool {
+    let used = Used::by(host.daemon.id()).unwrap();
+    used.threads.keys().any(|name| name.starts_with("rdk:"))
+}
+
+/// Where the group of the pipeline stands.
+fn shown(topic: &Topic) -> Offset {
+    let mut config = ClientConfig::new();
+    config.set("bootstrap.servers", &topic.brokers).set("group.id", "sluicegate-sales");
+    let consumer: BaseConsumer = config.create().unwrap();
+    let mut partitions = TopicPartitionList::new();
+    partitions.add_partition(&topic.name, 0);
+    let committed = consumer.committed_offsets(partitions, PATIENCE).unwrap();
+    committed.find_partition(&topic.name, 0).unwrap().offset()
+}
+
 /// Wake-ups are a count: no load of the machine adds any. The lane wakes once a second to say that it lives, and with each look
 /// at the topic. librdkafka wakes by itself, most often for the looks and for fetches that bring nothing.
 fn sleeps_while_nothing_comes(fetch: &str) {
@@ -61,8 +81,8 @@ fn sleeps_while_nothing_comes(fetch: &str) {
     assert!(in_a_second(&["plugin-ticks"]) < 1.0, "the ticker: {used:?}");
     assert!(in_a_second(&["worker-1"]) < 1.0, "the worker beside the lane: {used:?}");
     if fetch == "direct" {
-        // It is not asked for the looks: its threads wake once a second by themselves, and for each question three times.
-        assert!(in_a_second(&["rdk:main"]) < 3.0, "librdkafka: {used:?}");
+        eventually("the client of librdkafka rests", || (!has_client(&host)).then_some(()));
+        assert_eq!(shown(&topic), Offset::Offset(1));
     }
     let all = used.total().wakeups as f64 / WATCHED.as_secs_f64();
     assert!(all < 60.0, "{all} wake-ups a second: {used:?}");
@@ -72,6 +92,8 @@ fn sleeps_while_nothing_comes(fetch: &str) {
         let read = 1 + u64::try_from(second).unwrap();
         eventually("it is read", || (status(&host)["records"]["read"] == read).then_some(()));
     }
+    eventually("the group is shown it", || (shown(&topic) == Offset::Offset(20)).then_some(()));
+    assert!(has_client(&host), "somebody else has shown it");
     host.stop();
 }
 

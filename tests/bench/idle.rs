@@ -14,8 +14,8 @@ use crate::report::{Figures, Unit};
 
 /// In one process, all over the same topic.
 const MANY: usize = 50;
-/// Until caches are warm, first looks are over and nothing is left to be committed.
-const SETTLE: Duration = Duration::from_secs(15);
+/// Until caches are warm, first looks are over, nothing is left to be committed and clients of librdkafka rest.
+const SETTLE: Duration = Duration::from_secs(45);
 /// Of programs on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(120);
 

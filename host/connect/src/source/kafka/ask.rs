@@ -1,5 +1,5 @@
-//! Questions to the brokers that librdkafka can ask and `rdkafka` cannot: which topic and which cluster this is, and
-//! where partitions really end. They go over the client's own connections, with its TLS and SASL.
+//! Questions to the brokers that librdkafka can ask and `rdkafka` cannot: which topic and which cluster this is, where
+//! partitions really end, and whether offsets have come to the group. They go over the client's own connections, with its TLS and SASL.
 //!
 //! Beside `batch_queue.rs` the only unsafe code of the source. Everything that comes from librdkafka is owned here by a
 //! guard that gives it back, is copied out before that, and never leaves this file.
@@ -87,6 +87,30 @@ pub(super) fn cluster_id(consumer: &BaseConsumer<Context>) -> Option<String> {
             rd::rd_kafka_mem_free(client, id.cast());
         }
         copy.filter(|id| !id.is_empty())
+    }
+}
+
+/// Shows offsets to the group. How it went comes to the client's own queue, and by a poll of that to its context. The
+/// asynchronous commit of `rdkafka` 0.39 names no queue for the answer: librdkafka tells nobody then.
+///
+/// # Errors
+///
+/// Why nothing was sent.
+pub(super) fn show(
+    consumer: &BaseConsumer<Context>,
+    offsets: &TopicPartitionList,
+) -> Result<(), RDKafkaErrorCode> {
+    let client = consumer.client().native_ptr();
+    // SAFETY: the client and the list are alive, and the list is copied by the call, which keeps a reference of its own to the
+    // queue. Ours is given back. Without a queue the call would wait for the answer.
+    unsafe {
+        let queue = rd::rd_kafka_queue_get_consumer(client);
+        if queue.is_null() {
+            return Err(RDKafkaErrorCode::UnknownGroup);
+        }
+        let sent = rd::rd_kafka_commit_queue(client, offsets.ptr(), queue, None, ptr::null_mut());
+        rd::rd_kafka_queue_destroy(queue);
+        no_error(sent)
     }
 }
 

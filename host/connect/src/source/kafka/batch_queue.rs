@@ -45,6 +45,11 @@ pub(super) struct BatchQueue {
 unsafe impl Send for BatchQueue {}
 
 impl BatchQueue {
+    /// Whose queue it is.
+    pub(super) fn consumer(&self) -> &BaseConsumer<Context> {
+        &self.consumer
+    }
+
     /// An empty queue of this consumer. The bell is rung whenever something comes into the empty queue.
     pub(super) fn new(consumer: Arc<BaseConsumer<Context>>, bell: Bell) -> Self {
         // SAFETY: the client is alive, the consumer holds it.

@@ -2,13 +2,12 @@
 
 use std::sync::Arc;
 
-use rdkafka::consumer::BaseConsumer;
 use sluicegate_model::time::Clock;
 use sluicegate_pipeline::{FetchWay, KafkaConfig, unsupported_by_direct_fetch};
 use sluicegate_runtime::Bell;
 
 use super::batch_queue::BatchQueue;
-use super::context::Context;
+use super::client::Client;
 use super::direct::Direct;
 use super::feed::Feed;
 use super::partition::PartitionReader;
@@ -25,18 +24,20 @@ pub(super) fn choose(
     config: &KafkaConfig,
     name: &str,
     ahead: u64,
-    consumer: &Arc<BaseConsumer<Context>>,
+    client: &Client,
     (clock, bell): (&Clock, &Bell),
     instead: Option<Arc<str>>,
 ) -> Result<(Feed, Option<Arc<str>>), SourceError> {
-    let librdkafka = || Feed::Librdkafka(BatchQueue::new(Arc::clone(consumer), bell.clone()));
+    let librdkafka = || -> Result<_, SourceError> {
+        Ok(Feed::Librdkafka(BatchQueue::new(client.ask()?, bell.clone())))
+    };
     let direct = || -> Result<_, SourceError> {
         Ok(Feed::Direct(Box::new(Direct::new(config, name, (clock, bell), ahead)?)))
     };
     match config.fetch {
-        FetchWay::Librdkafka => Ok((librdkafka(), None)),
+        FetchWay::Librdkafka => Ok((librdkafka()?, None)),
         FetchWay::Direct => Ok((direct()?, None)),
-        FetchWay::Auto if instead.is_some() => Ok((librdkafka(), instead)),
+        FetchWay::Auto if instead.is_some() => Ok((librdkafka()?, instead)),
         FetchWay::Auto => {
             let reason = match unsupported(config) {
                 Some(reason) => reason,
@@ -46,7 +47,7 @@ pub(super) fn choose(
                 },
             };
             say(config, &reason);
-            Ok((librdkafka(), Some(reason.into())))
+            Ok((librdkafka()?, Some(reason.into())))
         }
     }
 }
@@ -68,7 +69,7 @@ impl KafkaSource {
     ///
     /// # Errors
     ///
-    /// They alone are wanted, and a broker does not understand them.
+    /// They alone are wanted, and a broker does not understand them; there can be no client of librdkafka.
     pub(super) fn review_feed(&mut self) -> Result<(), SourceError> {
         let Feed::Direct(direct) = &self.feed else { return Ok(()) };
         if self.config.fetch == FetchWay::Direct {
@@ -77,7 +78,7 @@ impl KafkaSource {
         let Some(reason) = self.at_odds.take().or_else(|| direct.at_odds()) else { return Ok(()) };
         say(&self.config, &reason);
         self.instead = Some(reason.into());
-        let queue = BatchQueue::new(Arc::clone(&self.consumer), self.bell.clone());
+        let queue = BatchQueue::new(self.client.ask()?, self.bell.clone());
         self.feed = Feed::Librdkafka(queue);
         self.readers.iter_mut().for_each(PartitionReader::is_fetched_anew);
         if self.fetching == Fetching::Begun {

@@ -1,5 +1,6 @@
 //! What librdkafka tells: its log, its errors, and whether offsets reach the group.
 
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rdkafka::client::ClientContext;
@@ -12,17 +13,46 @@ use super::knowledge::Knowledge;
 use super::showing::{News, Showing};
 use sluicegate_librdkafka::AllDown;
 
-/// Receives librdkafka's events. Belongs to one client.
+/// Receives librdkafka's events. Clones are one: a client that is made again goes on with it.
+#[derive(Clone)]
 pub(super) struct Context {
     knowledge: Arc<Knowledge>,
-    showing: Mutex<Showing>,
-    pub(super) all_down: AllDown,
+    showing: Arc<Mutex<Showing>>,
+    /// Offsets that are on their way to the group.
+    on_their_way: Arc<AtomicUsize>,
+    pub(super) all_down: Arc<AllDown>,
 }
 
 impl Context {
     /// Of the client that `knowledge` is about.
     pub(super) fn new(knowledge: Arc<Knowledge>) -> Self {
-        Self { knowledge, showing: Mutex::default(), all_down: AllDown::default() }
+        Self {
+            knowledge,
+            showing: Arc::default(),
+            on_their_way: Arc::default(),
+            all_down: Arc::default(),
+        }
+    }
+
+    /// Offsets are about to be sent to the group.
+    pub(super) fn is_showing(&self) {
+        self.on_their_way.fetch_add(1, Relaxed);
+    }
+
+    /// They have come there, or will not.
+    pub(super) fn has_shown(&self) {
+        self.on_their_way.fetch_sub(1, Relaxed);
+    }
+
+    /// Whether an answer of the group is to come.
+    pub(super) fn shows(&self) -> bool {
+        self.on_their_way.load(Relaxed) > 0
+    }
+
+    /// Whether a person was told that offsets do not reach the group.
+    #[cfg(test)]
+    pub(super) fn is_told(&self) -> bool {
+        self.showing.lock().unwrap().is_told()
     }
 
     /// The brokers have answered a look. Tells if offsets have not reached the group for long.
@@ -71,6 +101,7 @@ impl ClientContext for Context {
 
 impl ConsumerContext for Context {
     fn commit_callback(&self, result: KafkaResult<()>, _: &TopicPartitionList) {
+        self.has_shown();
         if let Err(error) = &result {
             tracing::debug!(%error, "offsets not shown to the group");
         }

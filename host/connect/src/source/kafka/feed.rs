@@ -67,11 +67,10 @@ impl Feed {
     pub(super) fn update(
         &mut self,
         readers: &mut [PartitionReader],
-        consumer: &BaseConsumer<Context>,
         topic: &str,
     ) -> Result<(), SourceError> {
         let direct = match self {
-            Self::Librdkafka(_) => return update_fetching(readers, consumer, topic),
+            Self::Librdkafka(queue) => return update_fetching(readers, queue.consumer(), topic),
             Self::Direct(direct) => direct,
         };
         for reader in readers {

@@ -1,7 +1,7 @@
 //! A Kafka topic as a source: partitions assigned without a group, positions kept by the commit chain.
 //!
 //! Records come through a [`Feed`]: a fetcher of our own, or librdkafka's queue; `choice.rs` says which. Everything else
-//! (errors, logs, answers to commits, OAuth) comes through the consumer's own queue, which every poll serves. A group is only
+//! (errors, logs, answers to commits, OAuth) comes through the client's own queue, which every poll serves. A group is only
 //! told what was committed, for lag dashboards.
 //!
 //! Nothing is fetched before the brokers have said which topic this is, and that it is the one that the positions belong to
@@ -13,6 +13,7 @@ mod stall;
 mod knowledge;
 mod showing;
 mod context;
+mod client;
 mod ask;
 mod own_looks;
 mod watch;
@@ -34,7 +35,6 @@ use std::ffi::CString;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 use rdkafka::error::KafkaError;
 use rdkafka::message::Message;
 use rdkafka::{Offset, TopicPartitionList};
@@ -42,6 +42,7 @@ use rdkafka::{Offset, TopicPartitionList};
 use super::{Fetched, PartitionProgress, PollLimits, RecordBlock, Source, SourceError};
 use batch_queue::cached_end;
 use choice::choose;
+use client::Client;
 use context::Context;
 use feed::Feed;
 use knowledge::{Knowledge, kind_of};
@@ -75,7 +76,7 @@ pub struct KafkaSource {
     clock: Clock,
     /// Rung when there may be something to poll.
     bell: Bell,
-    /// Before the consumer: it must be gone when the consumer closes.
+    /// Before the client: it must be gone when that closes.
     feed: Feed,
     /// Why librdkafka reads, if connections of our own were to read where they can.
     instead: Option<Arc<str>>,
@@ -83,7 +84,7 @@ pub struct KafkaSource {
     at_odds: Option<String>,
     /// Partition and offset of bytes that could not be read and were fetched again.
     reread: Option<(i32, i64)>,
-    consumer: Arc<BaseConsumer<Context>>,
+    client: Arc<Client>,
     knowledge: Arc<Knowledge>,
     /// By number: partition n is `readers[n]`.
     readers: Vec<PartitionReader>,
@@ -151,14 +152,13 @@ impl KafkaSource {
         let (brokers, clocks, rings) = (&config.brokers, clock.clone(), bell.clone());
         let (knowledge, woken) =
             Knowledge::new(&config.topic, topic_c.clone(), brokers, clocks, rings);
-        let mut consumer: BaseConsumer<Context> = client_config(config, name, ahead)?
-            .create_with_context(Context::new(Arc::clone(&knowledge)))
+        let context = Context::new(Arc::clone(&knowledge));
+        let client = client_config(config, name, ahead)?;
+        let client = Client::new(client, context, bell.clone(), clock.clone())
             .map_err(|error| refused_property(&error))?;
-        let rings = bell.clone();
-        consumer.set_nonempty_callback(move || rings.ring());
-        let consumer = Arc::new(consumer);
-        let (feed, instead) = choose(config, name, ahead, &consumer, (&clock, &bell), instead)?;
-        let started = watch(&knowledge, &consumer, woken, feed.looks());
+        let client = Arc::new(client);
+        let (feed, instead) = choose(config, name, ahead, &client, (&clock, &bell), instead)?;
+        let started = watch(&knowledge, &client, woken, feed.looks());
         started.map_err(|error| failed("start a thread", error))?;
         Ok(Self {
             config: config.clone(),
@@ -171,7 +171,7 @@ impl KafkaSource {
             instead,
             at_odds: None,
             reread: None,
-            consumer,
+            client,
             knowledge,
             readers: Vec::new(),
             fetching: Fetching::Unassigned,
@@ -204,8 +204,9 @@ impl KafkaSource {
 
     /// Errors, logs, answers. A fatal error ends the source.
     fn serve_events(&self) -> Result<(), SourceError> {
+        let Some(consumer) = self.client.awake() else { return Ok(()) };
         for _ in 0..EVENTS_MAX {
-            match self.consumer.poll(Duration::ZERO) {
+            match consumer.poll(Duration::ZERO) {
                 Some(Err(KafkaError::MessageConsumptionFatal(code))) => {
                     return Err(failed("read from Kafka", code));
                 }
@@ -241,8 +242,10 @@ impl KafkaSource {
         for reader in &mut self.readers {
             let (topic, number) = (&self.topic_c, reader.partition().number);
             // A fetcher of our own has told with what it brought.
-            let is_asked = look_up_all && matches!(self.feed, Feed::Librdkafka(_));
-            if is_asked && let Some(end) = cached_end(&self.consumer, topic, number) {
+            if look_up_all
+                && let Feed::Librdkafka(queue) = &self.feed
+                && let Some(end) = cached_end(queue.consumer(), topic, number)
+            {
                 reader.see_end(end);
             }
             reader.note_standstill(now);
@@ -255,7 +258,7 @@ impl KafkaSource {
         if self.fetching != Fetching::Begun {
             return Ok(());
         }
-        self.feed.update(&mut self.readers, &self.consumer, &self.topic)
+        self.feed.update(&mut self.readers, &self.topic)
     }
 }
 
@@ -263,7 +266,7 @@ impl Source for KafkaSource {
     fn genesis(&mut self) -> Result<Option<Positions>, SourceError> {
         self.serve_events()?;
         let Some(seen) = self.knowledge.wait_for_topic(TOPIC_WAIT) else { return Ok(None) };
-        let positions = start::resolve(&self.consumer, &self.config, &seen)?;
+        let positions = start::resolve(&*self.client.ask()?, &self.config, &seen)?;
         if positions.is_some() {
             self.identity.learn(&seen.identity);
             self.is_first_start = true;
@@ -342,8 +345,7 @@ impl Source for KafkaSource {
                 tracing::debug!(%error, %partition, "offset not shown to the group");
             }
         }
-        // How it went is told to the context.
-        if let Err(error) = self.consumer.commit(&list, CommitMode::Async) {
+        if let Err(error) = self.client.commit(&list) {
             tracing::debug!(%error, "offsets not shown to the group");
         }
     }

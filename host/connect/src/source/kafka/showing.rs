@@ -49,6 +49,11 @@ impl Showing {
         self.tell(code, now.saturating_sub(since) >= PATIENCE)
     }
 
+    #[cfg(test)]
+    pub(super) fn is_told(&self) -> bool {
+        self.is_told
+    }
+
     fn tell(&mut self, code: Code, is_news: bool) -> Option<News> {
         let is_news = is_news && !self.is_told;
         self.is_told |= is_news;

@@ -69,7 +69,8 @@ impl KafkaSource {
                 self.forward(reader.partition().number)?;
             }
             let list = self.assignment()?;
-            self.consumer.assign(&list).map_err(|error| failed("assign partitions", error))?;
+            let assigned = self.client.ask()?.assign(&list);
+            assigned.map_err(|error| failed("assign partitions", error))?;
         }
         self.fetching = Fetching::Begun;
         self.update_fetching()
@@ -111,7 +112,8 @@ impl KafkaSource {
         if added.count() == 0 {
             return Ok(());
         }
-        self.consumer.incremental_assign(&added).map_err(|error| failed("assign partitions", error))
+        let assigned = self.client.ask()?.incremental_assign(&added);
+        assigned.map_err(|error| failed("assign partitions", error))
     }
 
     /// Looks for the oldest records of partitions that begin with them, where librdkafka does not do that itself. What is not
@@ -228,13 +230,13 @@ impl KafkaSource {
 
     /// From the offset of the oldest record of a partition to behind the newest that may be read. None: no answer came in time.
     fn range(&self, number: i32) -> Option<Range<i64>> {
-        match self.consumer.fetch_watermarks(&self.topic, number, ANSWER_TIMEOUT) {
-            Ok((low, high)) => Some(low.max(0)..high),
-            Err(error) => {
-                tracing::debug!(%error, number, "no answer about the range of a partition yet");
-                None
-            }
-        }
+        let no_answer = |error: &dyn std::fmt::Display| {
+            tracing::debug!(%error, number, "no answer about the range of a partition yet");
+        };
+        let client = self.client.ask().inspect_err(|error| no_answer(error)).ok()?;
+        let range = client.fetch_watermarks(&self.topic, number, ANSWER_TIMEOUT);
+        let (low, high) = range.inspect_err(|error| no_answer(error)).ok()?;
+        Some(low.max(0)..high)
     }
 
     fn assignment(&self) -> Result<TopicPartitionList, SourceError> {

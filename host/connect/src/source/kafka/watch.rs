@@ -13,6 +13,7 @@ use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
 use super::ask;
+use super::client::Client;
 use super::context::Context;
 use super::knowledge::{Knowledge, Seen};
 use super::own_looks::OwnLooks;
@@ -41,7 +42,9 @@ impl Knowledge {
         Some(Seen { look: 0, partitions, identity, ends, at })
     }
 
-    fn look(&self, consumer: &BaseConsumer<Context>) -> Result<Seen, String> {
+    fn look_by_client(&self, client: &Client) -> Result<Seen, String> {
+        let consumer = client.ask().map_err(|error| error.to_string())?;
+        let consumer = &*consumer;
         let at = self.clock.monotonic();
         if self.broker.load(Ordering::Relaxed) < 0 {
             self.partitions(consumer)?;
@@ -129,25 +132,28 @@ fn caught(topic: &str, look: impl FnOnce() -> Result<Seen, String>) -> Result<Se
 /// Starts the thread that keeps `knowledge` fresh until [`Knowledge::stop`]. `own` looks where it can.
 pub(super) fn watch(
     knowledge: &Arc<Knowledge>,
-    consumer: &Arc<BaseConsumer<Context>>,
+    client: &Arc<Client>,
     woken: Receiver<()>,
     mut own: Option<OwnLooks>,
 ) -> std::io::Result<()> {
-    let (knowledge, consumer) = (Arc::clone(knowledge), Arc::clone(consumer));
+    let (knowledge, client) = (Arc::clone(knowledge), Arc::clone(client));
     let body = move || {
         let mut silence = 0;
         while !knowledge.stop.load(Ordering::Relaxed) {
             let seen = caught(&knowledge.topic, || {
-                knowledge.look_by(&mut own).map_or_else(|| knowledge.look(&consumer), Ok)
+                knowledge.look_by(&mut own).map_or_else(|| knowledge.look_by_client(&client), Ok)
             });
             let pause = if seen.is_ok() { knowledge.pause(&mut silence) } else { TROUBLE_REFRESH };
             let failed = seen.is_err();
-            let now = knowledge.clock.monotonic();
-            consumer.context().all_down.mend(consumer.client(), &knowledge.brokers, now);
+            if let Some(consumer) = client.awake() {
+                let now = knowledge.clock.monotonic();
+                client.context().all_down.mend(consumer.client(), &knowledge.brokers, now);
+            }
             knowledge.learn(seen);
             if !failed {
-                consumer.context().answered();
+                client.context().answered();
             }
+            client.rest();
             match woken.recv_timeout(pause) {
                 // Errors come in swarms while a broker is away; one look a second is enough then.
                 Ok(()) if failed && !knowledge.stop.load(Ordering::Relaxed) => {

@@ -143,6 +143,7 @@ both_ways! {
     a_broker_that_never_was_there_is_a_problem_too,
     errors_of_a_fetch_that_pass_lose_nothing,
     what_is_acknowledged_is_shown_to_the_group,
+    offsets_that_the_group_refuses_are_told,
     records_linger_together_after_the_first,
     a_bounded_run_waits_for_nothing_at_its_end,
     records_that_have_come_end_silence_and_complaint,
@@ -534,6 +535,34 @@ fn what_is_acknowledged_is_shown_to_the_group(way: FetchWay) {
         source.poll(&limits(1)).unwrap();
         let committed = group.committed_offsets(wanted.clone(), Duration::from_secs(30)).unwrap();
         committed.elements().iter().all(|entry| entry.offset() == rdkafka::Offset::Offset(3))
+    });
+    // The answer is heard.
+    poll_until(&mut source, |source| {
+        source.poll(&limits(1)).unwrap();
+        !source.client.context().shows()
+    });
+    assert!(!source.client.context().is_told());
+}
+
+fn offsets_that_the_group_refuses_are_told(way: FetchWay) {
+    let topic = Topic::new(way, 9);
+    let mut source = topic.kafka_source();
+    let mut positions = genesis(&mut source);
+    source.assign(&positions).unwrap();
+    read_on(&mut source, &limits(100), &mut Records::new(), &mut positions);
+    topic.cluster.request_errors(
+        RDKafkaApiKey::OffsetCommit,
+        &[RDKafkaRespErr::RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED],
+    );
+    source.acknowledge(&positions);
+    poll_until(&mut source, |source| {
+        source.poll(&limits(1)).unwrap();
+        source.client.context().is_told()
+    });
+    source.acknowledge(&positions);
+    poll_until(&mut source, |source| {
+        source.poll(&limits(1)).unwrap();
+        !source.client.context().is_told()
     });
 }
 
