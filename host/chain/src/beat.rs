@@ -2,11 +2,11 @@
 //!
 //! An owner with news commits, and its chain moves. One without news writes no epoch
 //! (docs/design/decisions.md#d19), and its chain stands like that of a dead one. So it repeats a
-//! small object every [`BEAT_EVERY`], and says in it when it has ended. Whoever waits to take over
+//! small object, and says in it when it has ended. Whoever waits to take over
 //! compares what it sees with what it saw before, by its own clock; nobody compares clocks.
 //!
-//! Since there are terms ([`super::lead`]) this is how owners of earlier versions show themselves, and how they are shown that
-//! somebody lives.
+//! Since there are terms ([`super::lead`]) this is how owners of earlier versions show themselves, every [`BEAT_EVERY`], and how
+//! they are shown that somebody lives, every [`LED_BEAT_EVERY`].
 //!
 //! Beats decide nothing: safety is the chain's alone. The object is overwritten by whoever believes to own the lane, and
 //! whose it is does not matter: a lane that somebody else owns finds that out before its next beat.
@@ -22,12 +22,15 @@ use super::paths;
 use super::record::{Epoch, Writer};
 use super::store::LaneStore;
 use super::{ChainError, LaneStorage};
-use sluicegate_store::once::in_time;
 use sluicegate_store::fleeting::put_fleeting;
+use sluicegate_store::once::in_time;
 
-/// How often an owner without news says that it lives: a request every time, so not often, and a few times within the
-/// patience of whoever waits.
+/// How often an owner of a version before terms that has no news says that it lives: a request every time, so not often, and a
+/// few times within the patience of whoever waits.
 pub const BEAT_EVERY: Duration = Duration::from_secs(5);
+
+/// The same of one that leads a term, whose sign tells more. One may be missed within the 15 s that earlier versions wait.
+pub const LED_BEAT_EVERY: Duration = Duration::from_secs(7);
 
 /// The object `beat`: an owner overwrites it while it lives, so that others wait.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

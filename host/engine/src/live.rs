@@ -1,5 +1,7 @@
 //! Live results: groups as they change, before they are committed (docs/design/decisions.md#d17).
 
+use arrow::array::UInt32Array;
+use arrow::compute::take_record_batch;
 use arrow::record_batch::RecordBatch;
 use serde::ser::SerializeSeq;
 use serde::{Serialize, Serializer};
@@ -33,6 +35,9 @@ impl LiveResults {
     pub const ROWS_MAX: usize = 500;
 }
 
+/// Bytes that a batch may hold without being copied: about what its rows take if they are all that is in it.
+const HELD_MAX: usize = 64 << 10;
+
 /// Rows as the lane has them, and as JSON for whoever asks: an array of cells each. The lane's thread makes no JSON of them.
 #[derive(Clone, Debug, Default)]
 pub struct LiveRows(Vec<RecordBatch>);
@@ -44,7 +49,7 @@ impl LiveRows {
         let mut skipped = rows.saturating_sub(rows_max);
         for batch in &mut batches {
             let of_batch = skipped.min(batch.num_rows());
-            *batch = batch.slice(of_batch, batch.num_rows() - of_batch);
+            *batch = own(&batch.slice(of_batch, batch.num_rows() - of_batch));
             skipped -= of_batch;
         }
         batches.retain(|batch| batch.num_rows() > 0);
@@ -79,6 +84,16 @@ impl Serialize for LiveRows {
     }
 }
 
+/// The same rows, which hold nothing else: a part of a large batch keeps all of it, for as long as the slowest listener has not
+/// seen it.
+fn own(batch: &RecordBatch) -> RecordBatch {
+    if batch.get_array_memory_size() <= HELD_MAX {
+        return batch.clone();
+    }
+    let rows = u32::try_from(batch.num_rows()).expect("a batch has fewer rows than that");
+    take_record_batch(batch, &UInt32Array::from_iter_values(0..rows)).expect("the rows are there")
+}
+
 struct Row<'r> {
     batch: &'r RecordBatch,
     row: usize,
@@ -109,6 +124,19 @@ mod tests {
         let stores: ArrayRef = Arc::new(StringArray::from(stores.to_vec()));
         let counts: ArrayRef = Arc::new(Int64Array::from(counts.to_vec()));
         RecordBatch::try_from_iter([("store", stores), ("n", counts)]).unwrap()
+    }
+
+    #[test]
+    fn some_rows_of_a_large_batch_do_not_hold_it() {
+        let stores: Vec<String> = (0..60_000).map(|row| format!("store-{row}")).collect();
+        let stores: Vec<&str> = stores.iter().map(String::as_str).collect();
+        let large = batch(&stores, &vec![Some(1); stores.len()]);
+        let of_large = large.slice(5, 2);
+        let rows = LiveRows::last_of(vec![large, of_large], LiveResults::ROWS_MAX);
+        let held: usize = rows.0.iter().map(RecordBatch::get_array_memory_size).sum();
+        assert!(held < 2 * HELD_MAX, "{held}");
+        let text = serde_json::to_string(&rows).unwrap();
+        assert!(text.ends_with(r#"["store-59999",1],["store-5",1],["store-6",1]]"#), "{text}");
     }
 
     #[test]

@@ -5,8 +5,8 @@ use rdkafka::config::RDKafkaLogLevel;
 /// The level of every client. Property `debug` says what of the finest there is: none without it.
 pub const LEVEL: RDKafkaLogLevel = RDKafkaLogLevel::Debug;
 
-/// Attempts to connect fail every second or two while a broker is away. Whoever owns the client says it once.
-const CONNECTION: [&str; 5] = ["FAIL", "ERROR", "REQTMOUT", "METADATA", "METADATAUPDATE"];
+/// What is said again and again while a broker is away. Whoever owns the client says it once.
+const CONNECTION: [&str; 6] = ["FAIL", "ERROR", "REQTMOUT", "METADATA", "METADATAUPDATE", "GETPID"];
 
 /// Writes a line of a client to the log: for [`rdkafka::ClientContext::log`].
 pub fn log(level: RDKafkaLogLevel, facility: &str, message: &str) {

@@ -18,7 +18,7 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 /// A broker that librdkafka has let go of still counts as known for a moment, and would not be added.
 const LET_GO: Duration = Duration::from_secs(2);
 
-/// Whether a client has said that all of its brokers are down. It belongs to one client.
+/// Whether a client has said that all of its brokers are down. It belongs to one client at a time.
 #[derive(Debug, Default)]
 pub struct AllDown {
     is_said: AtomicBool,

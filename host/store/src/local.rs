@@ -1,4 +1,4 @@
-//! A directory as an object store whose puts survive a power cut.
+//! A directory as an object store whose puts survive a power cut, but for those that need not.
 //!
 //! `object_store`'s own `LocalFileSystem` makes a put atomic but not durable: version 0.13 never calls `fsync`.
 //! Here a put writes the bytes to a staging file, syncs it, gives it its name by a hard link (create-only: the

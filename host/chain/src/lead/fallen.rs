@@ -19,7 +19,7 @@ const WAIT_MIN: Duration = Duration::from_secs(10);
 const WAIT_MAX: Duration = Duration::from_secs(60);
 
 /// Whether a term that is over ended so, by its last sign: soon, without a release, and without a commit where there was something to
-/// read. None: its leader died before the first sign, which comes at once behind a commit. Of other versions nobody knows.
+/// read. None: its leader died before the first sign, which comes at once behind a commit and is durable. Of other versions nobody knows.
 pub fn has_fallen(claim: &Claim, sign: Option<&Sign>) -> bool {
     match sign {
         None => claim.file.as_ref().is_some_and(|file| file.version == env!("CARGO_PKG_VERSION")),

@@ -14,8 +14,8 @@ use super::follow::Seen;
 use crate::paths;
 use crate::store::delete;
 use crate::{ChainError, LaneStorage};
-use sluicegate_store::once::{Created, Immutable, in_time, put_once};
 use sluicegate_store::fleeting::put_fleeting;
+use sluicegate_store::once::{Created, Immutable, in_time, put_once};
 use sluicegate_store::{Location, failure, read};
 
 /// Terms that are kept behind the newest. Fewer listings would be as short, but people want to see who led.
@@ -36,6 +36,14 @@ pub enum Attempt {
     Lost,
     /// Nobody knows. Only the same claim may be sent again.
     Unknown(ChainError),
+}
+
+/// What is found where a leader shows its signs.
+enum Shown {
+    Nothing,
+    Sign(Sign),
+    /// A power cut may leave a file without its bytes.
+    Unreadable,
 }
 
 impl LeadStore {
@@ -65,10 +73,23 @@ impl LeadStore {
 
     /// The last sign of who has won a term.
     async fn sign(&self, claim: &Claim) -> Result<Option<Sign>, ChainError> {
-        let sign = self.get(&paths::lead_beat(claim.term)).await?;
-        // Of somebody who had the term before its object was deleted by hand, or nothing that can be read: no sign.
-        let sign = sign.and_then(|bytes| serde_json::from_slice::<Sign>(&bytes).ok());
-        Ok(sign.filter(|sign| sign.nonce == claim.nonce))
+        Ok(match self.shown(claim).await? {
+            Shown::Sign(sign) => Some(sign),
+            Shown::Nothing | Shown::Unreadable => None,
+        })
+    }
+
+    /// What lies where who has won a term shows its signs.
+    async fn shown(&self, claim: &Claim) -> Result<Shown, ChainError> {
+        let Some(bytes) = self.get(&paths::lead_beat(claim.term)).await? else {
+            return Ok(Shown::Nothing);
+        };
+        Ok(match serde_json::from_slice::<Sign>(&bytes) {
+            Ok(sign) if sign.nonce == claim.nonce => Shown::Sign(sign),
+            // Of somebody who had the term before its object was deleted by hand.
+            Ok(_) => Shown::Nothing,
+            Err(_) => Shown::Unreadable,
+        })
     }
 
     /// Who has won a term; none if nobody has.
@@ -94,7 +115,12 @@ impl LeadStore {
     pub async fn fallen(&self, newest: &Claim) -> Result<Vec<Claim>, ChainError> {
         let (mut fallen, mut next) = (Vec::new(), Some(newest.clone()));
         while let Some(claim) = next.filter(|_| fallen.len() as u64 <= TERMS_KEPT) {
-            if !has_fallen(&claim, self.sign(&claim).await?.as_ref()) {
+            let sign = match self.shown(&claim).await? {
+                Shown::Nothing => None,
+                Shown::Sign(sign) => Some(sign),
+                Shown::Unreadable => break,
+            };
+            if !has_fallen(&claim, sign.as_ref()) {
                 break;
             }
             let before = LeadTerm(claim.term.0.saturating_sub(1));

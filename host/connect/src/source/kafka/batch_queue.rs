@@ -2,8 +2,8 @@
 //!
 //! Polling messages one by one costs twice as much. The consumer's own queue cannot be drained this
 //! way, because rebalance and error events lie in it too: it stays with [`BaseConsumer::poll`], and
-//! only messages and partition errors come here. This file holds all that the source needs of
-//! librdkafka and `rdkafka` does not offer; nothing else in the source is unsafe.
+//! only messages and partition errors come here. This file holds what reading needs of librdkafka
+//! and `rdkafka` does not offer; questions to brokers are in `ask.rs`.
 #![expect(unsafe_code, reason = "calls librdkafka; every block says why it is sound")]
 
 use std::ffi::{CStr, c_void};

@@ -34,6 +34,21 @@ impl Context {
         }
     }
 
+    /// A client is made, which knows the brokers by their addresses only.
+    pub(super) fn begins(&self) {
+        self.knowledge.broker.store(-1, Relaxed);
+    }
+
+    /// Wakes who watches the topic.
+    pub(super) fn look_now(&self) {
+        self.knowledge.look_now();
+    }
+
+    /// Offsets do not reach the group, for a reason that is no word of librdkafka's.
+    pub(super) fn cannot_show(&self) {
+        self.tell(|showing| showing.note(Some(None)));
+    }
+
     /// Offsets are about to be sent to the group.
     pub(super) fn is_showing(&self) {
         self.on_their_way.fetch_add(1, Relaxed);

@@ -345,8 +345,8 @@ impl Source for KafkaSource {
                 tracing::debug!(%error, %partition, "offset not shown to the group");
             }
         }
-        if let Err(error) = self.client.commit(&list) {
-            tracing::debug!(%error, "offsets not shown to the group");
+        if list.count() > 0 {
+            self.client.show(list);
         }
     }
 
@@ -387,6 +387,7 @@ impl KafkaSource {
 
 impl Drop for KafkaSource {
     fn drop(&mut self) {
+        self.client.finish();
         self.knowledge.stop();
     }
 }

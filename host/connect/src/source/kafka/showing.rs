@@ -70,6 +70,7 @@ fn passes_by_itself(code: RDKafkaErrorCode) -> bool {
             | It::AllBrokersDown
             | It::OperationTimedOut
             | It::MessageTimedOut
+            | It::TimedOutQueue
             | It::RequestTimedOut
             | It::NetworkException
             | It::BrokerNotAvailable

@@ -153,6 +153,7 @@ pub(super) fn watch(
             if !failed {
                 client.context().answered();
             }
+            client.show_waiting();
             client.rest();
             match woken.recv_timeout(pause) {
                 // Errors come in swarms while a broker is away; one look a second is enough then.

@@ -26,7 +26,7 @@ use futures::future::try_join;
 
 use crate::counters::Commit;
 use crate::lead::Processes;
-use sluicegate_chain::beat::BEAT_EVERY;
+use sluicegate_chain::beat::LED_BEAT_EVERY;
 use sluicegate_chain::finished::FinishedFiles;
 use sluicegate_chain::modules::ModuleStore;
 use sluicegate_chain::record::ChainRecord;
@@ -115,9 +115,8 @@ pub struct Pace {
 
 impl Default for Pace {
     fn default() -> Self {
-        // One that ends says so, and the other is to work within two seconds. Two small reads a look. Instances of earlier
-        // versions wait for 15 s or longer.
-        Self { beat: BEAT_EVERY * 2, look: Duration::from_millis(500) }
+        // One that ends says so, and the other is to work within two seconds. Two small reads a look.
+        Self { beat: LED_BEAT_EVERY, look: Duration::from_millis(500) }
     }
 }
 

@@ -46,7 +46,7 @@ pub struct Table {
     pub columns: Vec<String>,
     /// The cells of each row.
     pub rows: Vec<Vec<Value>>,
-    /// Rows that there is no room for.
+    /// Rows that are not shown.
     pub left_out: u64,
 }
 

@@ -1,6 +1,7 @@
 //! Kafka keeps the promises of a source, against librdkafka's own mock of a cluster, and says what is wrong.
 
 mod choice;
+mod client;
 mod linger;
 mod partition;
 
