@@ -81,6 +81,8 @@ fn sleeps_while_nothing_comes(fetch: &str) {
     assert!(in_a_second(&["plugin-ticks"]) < 1.0, "the ticker: {used:?}");
     assert!(in_a_second(&["worker-1"]) < 1.0, "the worker beside the lane: {used:?}");
     if fetch == "direct" {
+        // It is not asked for the looks: its threads wake once a second by themselves, and for each question three times.
+        assert!(in_a_second(&["rdk:main"]) < 3.0, "librdkafka: {used:?}");
         eventually("the client of librdkafka rests", || (!has_client(&host)).then_some(()));
         assert_eq!(shown(&topic), Offset::Offset(1));
     }
