@@ -21,6 +21,7 @@ mod plain_number;
 mod reason;
 mod shape;
 mod skip;
+mod template;
 mod text;
 mod visit;
 mod wide;
@@ -41,6 +42,7 @@ use reason::Fault;
 use shape::Shape;
 use sluicegate_model::schema::{Column, ColumnType, Schema};
 use sluicegate_model::varlen::Varlen;
+use template::Template;
 
 /// Objects and arrays within each other: more than anybody writes by hand, and few enough that skipping an
 /// unknown field, which recurses in the parser, cannot exhaust the stack.
@@ -64,11 +66,10 @@ pub struct Decoded {
 pub struct Decoder {
     fields: SchemaRef,
     shape: Shape,
+    template: Template,
     columns: Vec<ColumnBuilder>,
     /// Where each column stands in a record, for messages.
     paths: Vec<Vec<String>>,
-    /// As in [`Decoded`], of the present call.
-    reread: u64,
 }
 
 impl fmt::Debug for Decoder {
@@ -90,9 +91,9 @@ impl Decoder {
             shape: Shape::new(
                 columns.iter().map(|(column, path)| (*path, column.kind == ColumnType::Json)),
             ),
+            template: Template::new(),
             columns: columns.iter().map(|(column, _)| ColumnBuilder::new(column)).collect(),
             paths: columns.iter().map(|(_, path)| path.to_vec()).collect(),
-            reread: 0,
         }
     }
 
@@ -107,53 +108,57 @@ impl Decoder {
         for column in &mut self.columns {
             column.reserve(range.len());
         }
-        self.reread = 0;
+        let mut taking =
+            Taking { range: range.clone(), kept: None, rejects: Vec::new(), reread: 0 };
         let mut rows = 0;
-        let mut kept: Option<Vec<u32>> = None;
-        let mut rejects = Vec::new();
-        for index in range.clone() {
-            let record = u32::try_from(index).expect("a block has fewer than 2³² records");
-            match self.decode_record(&text, index, rows) {
-                Ok(()) => {
-                    rows += 1;
-                    if let Some(kept) = &mut kept {
-                        kept.push(record);
-                    }
-                }
-                Err(reason) => {
-                    for column in &mut self.columns {
-                        column.truncate(rows);
-                    }
-                    kept.get_or_insert_with(|| {
-                        let start = u32::try_from(range.start).expect("not above `record`");
-                        (start..record).collect()
-                    });
-                    rejects.push((record, reason));
-                }
+        for index in range {
+            match self.decode_record(&text, index) {
+                Some(filled) if filled == self.columns.len() && taking.kept.is_none() => rows += 1,
+                filled => rows += self.settle(filled, rows, &text, index, &mut taking),
             }
         }
-        Decoded { batch: self.finish(rows), records: kept, rejects, reread: self.reread }
+        let Taking { kept, rejects, reread, .. } = taking;
+        Decoded { batch: self.finish(rows), records: kept, rejects, reread }
     }
 
-    /// Appends one row, or leaves columns that must be cut back to `rows`.
-    #[inline]
-    fn decode_record(
+    /// Appends values of one row: how many there are. None: they are a part of them, or of none.
+    #[inline(always)]
+    fn decode_record(&mut self, text: &ArenaText<'_>, index: usize) -> Option<usize> {
+        self.shape.begin_record();
+        let sight = text.sight(index)?;
+        plain::decode(sight, &mut self.template, &mut self.shape, &mut self.columns)
+    }
+
+    /// Makes a row of a record that may have left columns without a value, or has to be parsed; or none. How many it made.
+    #[inline(never)]
+    fn settle(
         &mut self,
+        filled: Option<usize>,
+        rows: usize,
         text: &ArenaText<'_>,
         index: usize,
-        rows: usize,
-    ) -> Result<(), String> {
-        let sight = text.record(index)?;
-        self.shape.begin_record();
-        match plain::decode(sight, &mut self.shape, &mut self.columns) {
-            Some(filled) if filled == self.columns.len() => return Ok(()),
-            Some(_) => {}
-            None => {
-                self.reread += 1;
-                self.parse_record(sight.record, rows)?;
+        taking: &mut Taking,
+    ) -> usize {
+        taking.reread += u64::from(filled.is_none());
+        let settled = match filled {
+            Some(filled) if filled == self.columns.len() => Ok(()),
+            Some(_) => self.fill(rows),
+            None => text
+                .record(index)
+                .and_then(|record| self.parse_record(record, rows))
+                .and_then(|()| self.fill(rows)),
+        };
+        match settled {
+            Ok(()) => taking.keep(index),
+            Err(reason) => {
+                for column in &mut self.columns {
+                    column.truncate(rows);
+                }
+                taking.reject(index, reason);
+                return 0;
             }
         }
-        self.fill(rows)
+        1
     }
 
     /// Columns of which the row has no value are null in it, if they may be.
@@ -213,6 +218,31 @@ impl Decoder {
     }
 }
 
+/// What became of the records of a range so far, as in [`Decoded`].
+struct Taking {
+    range: Range<usize>,
+    kept: Option<Vec<u32>>,
+    rejects: Vec<(u32, String)>,
+    reread: u64,
+}
+
+impl Taking {
+    fn keep(&mut self, index: usize) {
+        if let Some(kept) = &mut self.kept {
+            kept.push(number(index));
+        }
+    }
+
+    fn reject(&mut self, index: usize, reason: String) {
+        self.kept.get_or_insert_with(|| (number(self.range.start)..number(index)).collect());
+        self.rejects.push((number(index), reason));
+    }
+}
+
+fn number(index: usize) -> u32 {
+    u32::try_from(index).expect("a block has fewer than 2³² records")
+}
+
 /// The records of a range as text. UTF-8 is checked once over the whole arena, which is several times cheaper than
 /// record by record; only if that fails is each record checked by itself.
 struct ArenaText<'a> {
@@ -232,20 +262,26 @@ impl<'a> ArenaText<'a> {
         Self { values, whole: whole.map(|text| (text, start)) }
     }
 
-    #[inline]
-    fn record(&self, index: usize) -> Result<Sight<'a>, String> {
-        if let Some((text, start)) = self.whole {
-            let from = self.values.offsets[index] as usize - start;
-            let to = self.values.offsets[index + 1] as usize - start;
-            // A record that ends within a character is no UTF-8, though the whole is.
-            if let Some(record) = text.get(from..to) {
-                let behind = (to + BYTES_BEHIND).min(text.len());
-                return Ok(Sight { record, bytes: &text.as_bytes()[from..behind] });
-            }
-        }
+    /// A record with what stands behind it. None: it is no UTF-8.
+    #[inline(always)]
+    fn sight(&self, index: usize) -> Option<Sight<'a>> {
+        let Some((text, start)) = self.whole else { return self.sight_alone(index) };
+        let from = self.values.offsets[index] as usize - start;
+        let to = self.values.offsets[index + 1] as usize - start;
+        let behind = (to + BYTES_BEHIND).min(text.len());
+        Some(Sight { bytes: &text.as_bytes()[from..behind], length: to - from })
+    }
+
+    #[inline(never)]
+    fn sight_alone(&self, index: usize) -> Option<Sight<'a>> {
+        let bytes = self.record(index).ok()?.as_bytes();
+        Some(Sight { bytes, length: bytes.len() })
+    }
+
+    /// The record alone. One that begins or ends within a character is no UTF-8, though the whole is.
+    fn record(&self, index: usize) -> Result<&'a str, String> {
         let bytes = self.values.value(index);
-        let record = std::str::from_utf8(bytes).map_err(|error| reason::not_utf8(bytes, error))?;
-        Ok(Sight { record, bytes })
+        str::from_utf8(bytes).map_err(|error| reason::not_utf8(bytes, error))
     }
 }
 

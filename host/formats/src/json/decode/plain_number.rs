@@ -1,6 +1,7 @@
 //! Numbers as most are written: digits with or without a point, at most 18. They are read many bytes at a time.
 
-use super::number::{LONG_POWERS, POWERS, fits, long_fits};
+use super::column::Scaled;
+use super::number::{LONG_POWERS, POWERS, long_fits};
 use super::wide::Wide;
 use super::word::{self, byte};
 
@@ -43,19 +44,24 @@ pub(super) fn extent(wide: Wide<'_>) -> Option<Extent> {
 
 /// The number of JSON that begins at `at`, and where it ends. None: it has more than fifteen bytes behind its sign, or
 /// [`long`] has to tell why it is none. It stops before an exponent: whoever calls must refuse a letter there.
-#[inline(always)]
 pub(super) fn short(bytes: &[u8], at: usize) -> Option<(PlainNumber, usize)> {
-    let negative = byte(bytes, at) == b'-';
-    let start = at + usize::from(negative);
-    let wide = Wide::at(bytes, start)?;
+    if byte(bytes, at) != b'-' {
+        return unsigned(bytes, at);
+    }
+    let (PlainNumber { digits, fraction }, end) = unsigned(bytes, at + 1)?;
+    (digits != 0).then_some((PlainNumber { digits: -digits, fraction }, end))
+}
+
+/// The same of one without a sign.
+#[inline(always)]
+pub(super) fn unsigned(bytes: &[u8], at: usize) -> Option<(PlainNumber, usize)> {
+    let wide = Wide::at(bytes, at)?;
     let Extent { whole, fraction, length } = extent(wide)?;
-    let value = match fraction {
+    let digits = match fraction {
         0 => unpointed(wide.number(), whole),
         _ => pointed(wide.number(), whole, length),
     };
-    let digits = if negative { -value } else { value };
-    let number = PlainNumber { digits, fraction: fraction as u8 };
-    (!negative || value != 0).then_some((number, start + length))
+    Some((PlainNumber { digits, fraction: fraction as u8 }, at + length))
 }
 
 /// The digits of a number of `length` bytes, of which the first `whole` stand before the point.
@@ -124,15 +130,15 @@ fn digits(bytes: &[u8], mut at: usize, mut value: i64) -> (i64, usize) {
 }
 
 impl PlainNumber {
-    /// × 10^`scale`, if that is an integer without cutting anything, below 10^`precision`.
+    /// As the column wants it, if it fits without cutting anything.
     #[inline(always)]
-    pub(super) fn scaled(self, precision: u8, scale: u8) -> Option<i64> {
+    pub(super) fn scaled(self, Scaled { scale, limit, .. }: &Scaled) -> Option<i64> {
         let shift = usize::from(scale.checked_sub(self.fraction)?);
         let value = self.digits.checked_mul(*POWERS.get(shift)?)?;
-        fits(value, precision).then_some(value)
+        (value.unsigned_abs() < *limit).then_some(value)
     }
 
-    /// The same for more than 18 digits.
+    /// × 10^`scale`, if that is an integer without cutting anything, below 10^`precision`.
     #[inline]
     pub(super) fn long_scaled(self, precision: u8, scale: u8) -> Option<i128> {
         let shift = usize::from(scale.checked_sub(self.fraction)?);

@@ -241,6 +241,25 @@ impl Shape {
         (!is_second).then_some(led)
     }
 
+    /// A key that was read from now on, however the record came to it.
+    pub(super) fn mark(&mut self, place: KeyPlace) {
+        self.objects[0].keys[place.index()].seen = self.record;
+    }
+
+    /// The key that followed this one last in a record.
+    pub(super) fn next(&self, place: KeyPlace) -> KeyPlace {
+        self.objects[0].keys[place.index()].next
+    }
+
+    /// What leads to the value of a key in the record that was read, and what is done with that value. None: it is not known.
+    /// `is_first` says that the record begins with the key.
+    pub(super) fn way_to(&self, place: KeyPlace, is_first: bool) -> Option<(&Lead, Way)> {
+        let keys = &self.objects[0].keys;
+        let leads = if is_first { KeyPlace::BEGIN } else { place };
+        let lead = &keys[leads.index()].lead;
+        (place != KeyPlace::UNKNOWN && lead.is_known()).then_some((lead, keys[place.index()].way))
+    }
+
     /// The place of `key`, which follows `after`, and its field, if somebody wants it.
     pub(super) fn find(
         &mut self,

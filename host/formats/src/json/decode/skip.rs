@@ -40,6 +40,27 @@ pub(super) fn value(bytes: &[u8], at: usize, depth: usize) -> Option<usize> {
     }
 }
 
+/// The text that begins at `at`, with some bytes behind it, and how many are its own. None: they are more than fifteen, or one of
+/// them is an escape, or no text stands there.
+#[inline(always)]
+pub(super) fn short(bytes: &[u8], at: usize) -> Option<(&[u8; 16], usize)> {
+    let (quote, rest) = bytes.get(at..)?.split_first()?;
+    let wide = Wide::of(rest.first_chunk()?);
+    let length = wide.plain_text();
+    let is_short = *quote == b'"' && length < 16 && wide.byte(length) == b'"';
+    is_short.then_some((wide.bytes(), length))
+}
+
+/// Where such a text ends, or a number. None: it has to be looked at closer.
+#[inline(always)]
+pub(super) fn short_value(bytes: &[u8], at: usize) -> Option<usize> {
+    match byte(bytes, at) {
+        b'"' => short(bytes, at).map(|(_, length)| at + length + 2),
+        b'0'..=b'9' => number(bytes, at),
+        _ => None,
+    }
+}
+
 #[inline(never)]
 fn object(bytes: &[u8], at: usize, depth: usize) -> Option<usize> {
     let mut at = space(bytes, at + 1);

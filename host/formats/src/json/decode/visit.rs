@@ -260,7 +260,7 @@ impl ColumnSeed<'_> {
     /// The column's value is its JSON, if it is good in all its parts: who only skips it does not look at them.
     fn push_json<E: Error>(self, raw: &str) -> Result<(), E> {
         sonic_rs::from_str::<IgnoredAny>(raw).map_err(E::custom)?;
-        let offer = self.row.columns[self.column].push_json(raw);
+        let offer = self.row.columns[self.column].push_json(raw.as_bytes());
         self.settle(offer, || reason::short(raw))
     }
 

@@ -10,7 +10,7 @@ use arrow::array::{
 };
 use arrow::buffer::{BooleanBuffer, Buffer, NullBuffer, OffsetBuffer, ScalarBuffer};
 
-use super::number::{self, NumberFault};
+use super::number::{self, NumberFault, POWERS};
 use super::plain_number::PlainNumber;
 use sluicegate_model::schema::{Column, ColumnType, DECIMAL64_DIGITS_MAX, TextForm};
 
@@ -20,21 +20,21 @@ pub(super) struct ColumnBuilder {
     kind: ColumnType,
     nullable: bool,
     form: TextForm,
-    plain: Plain,
+    plain: Option<Scaled>,
     values: Values,
     /// Rows that are null, ascending: nothing is spent on rows that are not.
     null_rows: Vec<u32>,
 }
 
-/// What a number in its ordinary form is to a column.
+/// How a column of integers takes a number in its ordinary form.
 #[derive(Clone, Copy)]
-enum Plain {
-    /// An integer of so many digits at most, when the point has moved by `scale` places.
-    Scaled { scale: u8, precision: u8 },
-    /// An integer as it stands.
-    Integer,
-    /// Something else.
-    Other,
+pub(super) struct Scaled {
+    /// Its point moves by so many places, and an integer must come of it.
+    pub(super) scale: u8,
+    /// What is not below it, whatever its sign, does not fit.
+    pub(super) limit: u64,
+    /// Zeros behind the point are nothing: `5.0` is five.
+    takes_zeros: bool,
 }
 
 enum Values {
@@ -76,7 +76,7 @@ impl ColumnBuilder {
             kind: column.kind,
             nullable: column.nullable,
             form: column.form.clone(),
-            plain: Plain::of(column.kind),
+            plain: Scaled::of(column.kind),
             values: Values::new(column.kind),
             null_rows: Vec::new(),
         }
@@ -98,6 +98,16 @@ impl ColumnBuilder {
             ColumnType::Timestamp(encoding) => encoding.digits().is_some(),
             _ => false,
         }
+    }
+
+    /// Whether its values are texts.
+    pub(super) fn has_texts(&self) -> bool {
+        self.kind == ColumnType::String
+    }
+
+    /// Whether a number in its ordinary form is a value of it.
+    pub(super) fn has_plain_numbers(&self) -> bool {
+        self.plain.is_some()
     }
 
     /// Room for that many more rows.
@@ -212,25 +222,12 @@ impl ColumnBuilder {
     /// A number in its ordinary form. False if it does not fit as it stands: another way may know what to do.
     #[inline(always)]
     pub(super) fn push_plain_number(&mut self, number: PlainNumber) -> bool {
-        match (&mut self.values, self.plain) {
-            (Values::Int64(values), Plain::Scaled { scale, precision }) => {
-                let value = match number.scaled(precision, scale) {
-                    Some(value) => value,
-                    // `5.0` µs are five.
-                    None if scale == 0 && precision > 18 => match number.integer() {
-                        Some(value) => value,
-                        None => return false,
-                    },
-                    None => return false,
-                };
-                values.push(value);
-                true
-            }
-            (Values::Int64(values), Plain::Integer) => {
-                number.integer().map(|value| values.push(value)).is_some()
-            }
-            _ => self.push_wide_number(number),
-        }
+        let (Values::Int64(values), Some(scaled)) = (&mut self.values, &self.plain) else {
+            return self.push_wide_number(number);
+        };
+        let integer = || number.integer().filter(|_| scaled.takes_zeros);
+        let value = number.scaled(scaled).or_else(integer);
+        value.map(|value| values.push(value)).is_some()
     }
 
     /// The same for columns of other numbers.
@@ -322,19 +319,21 @@ impl ColumnBuilder {
     }
 }
 
-impl Plain {
-    fn of(kind: ColumnType) -> Self {
+impl Scaled {
+    /// None: a column of this kind takes no numbers, or in another way.
+    fn of(kind: ColumnType) -> Option<Self> {
         match kind {
             ColumnType::Decimal { precision, scale } if precision <= DECIMAL64_DIGITS_MAX => {
-                Self::Scaled { scale, precision }
+                let limit = POWERS[usize::from(precision)].unsigned_abs();
+                Some(Self { scale, limit, takes_zeros: false })
             }
-            ColumnType::Timestamp(encoding) => match encoding.digits() {
-                // 19 digits: as many as there are.
-                Some(digits) => Self::Scaled { scale: digits, precision: 19 },
-                None => Self::Other,
-            },
-            ColumnType::Int64 => Self::Integer,
-            _ => Self::Other,
+            ColumnType::Timestamp(encoding) => encoding.digits().map(|scale| Self {
+                scale,
+                limit: u64::MAX,
+                takes_zeros: scale == 0,
+            }),
+            ColumnType::Int64 => Some(Self { scale: 0, limit: u64::MAX, takes_zeros: true }),
+            _ => None,
         }
     }
 }

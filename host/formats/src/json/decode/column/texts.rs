@@ -9,12 +9,27 @@ use sluicegate_model::schema::ColumnType;
 
 impl ColumnBuilder {
     /// A value as it stands in the record, for a column that wants it so.
-    pub(in super::super) fn push_json(&mut self, raw: &str) -> Offer {
+    pub(in super::super) fn push_json(&mut self, raw: &[u8]) -> Offer {
         match raw {
-            "null" if self.push_null() => Offer::Taken,
-            "null" => Offer::Mismatch,
-            _ => self.push_text(raw),
+            b"null" if self.push_null() => Offer::Taken,
+            b"null" => Offer::Mismatch,
+            _ if self.push_bytes(raw) => Offer::Taken,
+            _ => Offer::Mismatch,
         }
+    }
+
+    /// What stands between the quotes of a text without escapes. False if it does not fit as it stands.
+    pub(in super::super) fn push_quoted(&mut self, text: &[u8]) -> bool {
+        self.push_bytes(text)
+            || str::from_utf8(text).is_ok_and(|text| self.push_text(text).is_taken())
+    }
+
+    /// A text that is part of one whose UTF-8 was checked. False: the column has no texts.
+    fn push_bytes(&mut self, text: &[u8]) -> bool {
+        let Values::Text { offsets, bytes } = &mut self.values else { return false };
+        bytes.extend_from_slice(text);
+        offsets.push(text_offset(bytes.len()));
+        true
     }
 
     /// The content of a string.
@@ -73,21 +88,20 @@ impl ColumnBuilder {
     /// the parser has to judge one of the escapes.
     pub(in super::super) fn push_escaped_text(
         &mut self,
-        record: &str,
+        record: &[u8],
         mut at: usize,
     ) -> Option<usize> {
         let Values::Text { offsets, bytes } = &mut self.values else { return None };
         loop {
-            let end = text::plain_end(record.as_bytes(), at);
-            // What led to the text may have run beyond the record's end.
-            bytes.extend_from_slice(record.as_bytes().get(at..end)?);
-            match byte(record.as_bytes(), end) {
+            let end = text::plain_end(record, at);
+            bytes.extend_from_slice(record.get(at..end)?);
+            match byte(record, end) {
                 b'"' => {
                     offsets.push(text_offset(bytes.len()));
                     return Some(end + 1);
                 }
                 b'\\' => {
-                    let (char, behind) = text::escape(record.as_bytes(), end)?;
+                    let (char, behind) = text::escape(record, end)?;
                     bytes.extend_from_slice(char.encode_utf8(&mut [0; 4]).as_bytes());
                     at = behind;
                 }

@@ -4,6 +4,7 @@ mod leads;
 mod numbers;
 mod plain;
 mod reference;
+mod templates;
 
 use arrow::array::{Array, AsArray};
 use arrow::datatypes::{
