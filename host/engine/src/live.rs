@@ -7,7 +7,7 @@ use serde::ser::SerializeSeq;
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 
-use sluicegate_formats::json::encode::{JsonCell, json_value};
+use sluicegate_formats::json::encode::{JsonColumn, json_value};
 
 /// Changed groups of a window, not yet committed.
 #[derive(Clone, Debug, Serialize)]
@@ -76,8 +76,10 @@ impl Serialize for LiveRows {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut rows = serializer.serialize_seq(Some(self.len()))?;
         for batch in &self.0 {
+            let columns: Vec<JsonColumn<'_>> =
+                batch.columns().iter().map(JsonColumn::new).collect();
             for row in 0..batch.num_rows() {
-                rows.serialize_element(&Row { batch, row })?;
+                rows.serialize_element(&Row { columns: &columns, row })?;
             }
         }
         rows.end()
@@ -95,14 +97,13 @@ fn own(batch: &RecordBatch) -> RecordBatch {
 }
 
 struct Row<'r> {
-    batch: &'r RecordBatch,
+    columns: &'r [JsonColumn<'r>],
     row: usize,
 }
 
 impl Serialize for Row<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let cell = |column| JsonCell { column, row: self.row };
-        serializer.collect_seq(self.batch.columns().iter().map(cell))
+        serializer.collect_seq(self.columns.iter().map(|column| column.cell(self.row)))
     }
 }
 

@@ -110,10 +110,11 @@ fn ended() -> Event {
 
 fn event(result: &Result<Arc<LiveResults>, BroadcastStreamRecvError>) -> Event {
     match result {
-        Ok(results) => Event::default()
-            .event("results")
-            .json_data(&**results)
-            .expect("live results are plain JSON"),
+        Ok(results) => {
+            // As one text: the event would look for line ends at every comma.
+            let text = serde_json::to_string(&**results).expect("live results are plain JSON");
+            Event::default().event("results").data(text)
+        }
         Err(BroadcastStreamRecvError::Lagged(missed)) => {
             let missed = MissedResults { events: *missed };
             Event::default().event("missed").json_data(missed).expect("a number is plain JSON")

@@ -79,8 +79,15 @@ struct Block {
     timestamps: Vec<i64>,
     /// None if nobody wants them.
     headers: Option<Headers>,
-    /// Of the last block: room for the next one.
-    last: (usize, usize),
+    room: BlockRoom,
+}
+
+/// What a block needs room for.
+#[derive(Clone, Copy, Default)]
+struct BlockRoom {
+    records: usize,
+    value_bytes: usize,
+    key_bytes: usize,
 }
 
 impl PartitionReader {
@@ -295,7 +302,7 @@ impl PartitionReader {
             return None;
         }
         let block = std::mem::take(&mut self.block);
-        self.block.last = (block.offsets.len(), block.values.bytes.len());
+        self.block.room = BlockRoom::like(&block);
         Some(RecordBlock {
             partition: self.partition.clone(),
             values: Arc::new(block.values),
@@ -337,15 +344,27 @@ impl Block {
         bytes
     }
 
-    /// As much as the last block needed: arenas that grow by doubling would be copied several times.
     #[cold]
     fn make_room(&mut self, wants_headers: bool) {
-        let (records, bytes) = self.last;
-        self.values = Varlen::with_capacity(records, bytes);
-        self.keys.offsets.reserve(records);
+        let BlockRoom { records, value_bytes, key_bytes } = self.room;
+        self.values = Varlen::with_capacity(records, value_bytes);
+        self.keys = Varlen::with_capacity(records, key_bytes);
         self.offsets.reserve(records);
         self.timestamps.reserve(records);
         self.headers = wants_headers.then(Headers::default);
+    }
+}
+
+impl BlockRoom {
+    /// For what follows a block, which is a little more as often as a little less: arenas that grow by doubling are copied, several
+    /// times if they begin with nothing.
+    fn like(block: &Block) -> Self {
+        let and_a_quarter = |size: usize| size + size / 4;
+        Self {
+            records: and_a_quarter(block.offsets.len()),
+            value_bytes: and_a_quarter(block.values.bytes.len()),
+            key_bytes: and_a_quarter(block.keys.bytes.len()),
+        }
     }
 }
 

@@ -1,11 +1,16 @@
 //! Rows as JSON, for people and topics.
 
+use std::cell::RefCell;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray};
+use arrow::array::{
+    Array, ArrayRef, AsArray, BooleanArray, Float64Array, Int64Array, StringArray,
+    TimestampMicrosecondArray,
+};
+use arrow::buffer::NullBuffer;
 use arrow::datatypes::{
-    DataType, Date32Type, Decimal64Type, Decimal128Type, FieldRef, Float64Type, Int64Type,
-    SchemaRef, TimestampMicrosecondType,
+    DataType, Date32Type, Decimal64Type, Decimal128Type, FieldRef, Float64Type, SchemaRef,
+    TimeUnit, TimestampMicrosecondType,
 };
 use arrow::error::ArrowError;
 use arrow::json::writer::{Encoder, EncoderFactory, EncoderOptions, NullableEncoder, make_encoder};
@@ -15,39 +20,83 @@ use serde_json::Value;
 
 use sluicegate_model::time::{EventTime, civil};
 
-/// A cell as JSON. Decimals and integers are exact: a decimal is text, as JSON's numbers are not. Times are RFC 3339 in
-/// UTC; a float that JSON has no word for is null.
+/// A column whose cells are shown as JSON. Decimals and integers are exact: a decimal is text, as JSON's numbers are not. Times are
+/// RFC 3339 in UTC; a float that JSON has no word for is null.
+#[derive(Debug)]
+pub struct JsonColumn<'r> {
+    column: &'r ArrayRef,
+    nulls: Option<&'r NullBuffer>,
+    values: Values<'r>,
+}
+
+/// What is found out once for all cells.
+#[derive(Debug)]
+enum Values<'r> {
+    Text(&'r StringArray),
+    Bool(&'r BooleanArray),
+    Int64(&'r Int64Array),
+    Float64(&'r Float64Array),
+    /// With the last that was shown: most rows of results are of the window of the row before.
+    Time(&'r TimestampMicrosecondArray, RefCell<Option<(i64, String)>>),
+    Other,
+}
+
+/// A cell of a column.
 #[derive(Clone, Copy, Debug)]
-pub struct JsonCell<'r> {
-    /// Its column.
-    pub column: &'r ArrayRef,
-    /// Its row.
-    pub row: usize,
+pub struct JsonCell<'c> {
+    column: &'c JsonColumn<'c>,
+    row: usize,
+}
+
+impl<'r> JsonColumn<'r> {
+    /// The cells of this column.
+    pub fn new(column: &'r ArrayRef) -> Self {
+        let values = match column.data_type() {
+            DataType::Utf8 => Values::Text(column.as_string()),
+            DataType::Boolean => Values::Bool(column.as_boolean()),
+            DataType::Int64 => Values::Int64(column.as_primitive()),
+            DataType::Float64 => Values::Float64(column.as_primitive()),
+            DataType::Timestamp(TimeUnit::Microsecond, _) => {
+                Values::Time(column.as_primitive(), RefCell::default())
+            }
+            _ => Values::Other,
+        };
+        Self { column, nulls: column.nulls(), values }
+    }
+
+    /// That of a row.
+    pub fn cell(&self, row: usize) -> JsonCell<'_> {
+        JsonCell { column: self, row }
+    }
 }
 
 impl Serialize for JsonCell<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Self { column, row } = *self;
-        if column.is_null(row) {
+        let Self { column: JsonColumn { column, nulls, values }, row } = *self;
+        if nulls.is_some_and(|nulls| nulls.is_null(row)) {
             return serializer.serialize_unit();
         }
-        match column.data_type() {
-            DataType::Utf8 => serializer.serialize_str(column.as_string::<i32>().value(row)),
-            DataType::Boolean => serializer.serialize_bool(column.as_boolean().value(row)),
-            DataType::Int64 => {
-                serializer.serialize_i64(column.as_primitive::<Int64Type>().value(row))
+        match values {
+            Values::Text(texts) => serializer.serialize_str(texts.value(row)),
+            Values::Bool(values) => serializer.serialize_bool(values.value(row)),
+            Values::Int64(numbers) => serializer.serialize_i64(numbers.value(row)),
+            Values::Float64(numbers) => serializer.serialize_f64(numbers.value(row)),
+            Values::Time(times, last) => {
+                let (time, mut last) = (times.value(row), last.borrow_mut());
+                if last.as_ref().is_none_or(|(shown, _)| *shown != time) {
+                    *last = Some((time, EventTime(time).to_string()));
+                }
+                serializer.serialize_str(last.as_ref().map_or("", |(_, text)| text))
             }
-            DataType::Float64 => {
-                serializer.serialize_f64(column.as_primitive::<Float64Type>().value(row))
-            }
-            _ => serializer.serialize_str(&text(column, row)),
+            Values::Other => serializer.serialize_str(&text(column, row)),
         }
     }
 }
 
-/// [`JsonCell`] as a value.
+/// A cell as a value.
 pub fn json_value(column: &ArrayRef, row: usize) -> Value {
-    serde_json::to_value(JsonCell { column, row }).expect("a cell is plain JSON")
+    let column = JsonColumn::new(column);
+    serde_json::to_value(column.cell(row)).expect("a cell is plain JSON")
 }
 
 /// What JSON shows as text.

@@ -115,3 +115,14 @@ fn an_object_without_columns_is_an_object() {
     none.of(&batch).write(0, &[("final", Value::from(false))], &mut text);
     assert_eq!(String::from_utf8(text).unwrap(), "{}{\"final\":false}");
 }
+
+#[test]
+fn each_row_shows_its_own_time() {
+    let times = [Some(0), Some(0), Some(30_000_000), None, Some(0)];
+    let times: ArrayRef = Arc::new(TimestampMicrosecondArray::from_iter(times));
+    let column = JsonColumn::new(&times);
+    let shown: Vec<Value> =
+        (0..5).map(|row| serde_json::to_value(column.cell(row)).unwrap()).collect();
+    let (begin, later) = ("1970-01-01T00:00:00Z", "1970-01-01T00:00:30Z");
+    assert_eq!(shown, [begin.into(), begin.into(), later.into(), Value::Null, begin.into()]);
+}

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::source::kafka::partition::PartitionReader;
+use crate::source::kafka::partition::{Lent, PartitionReader};
 use crate::source::*;
 use sluicegate_model::position::NextOffset;
 
@@ -88,4 +88,54 @@ fn a_partition_in_trouble_is_not_known_to_be_empty() {
     reader.want(false);
     reader.see_look(5, LOOK);
     assert!(!reader.progress().caught_up, "nobody wants it");
+}
+
+struct Sale(i64);
+
+impl Lent for Sale {
+    fn offset(&self) -> i64 {
+        self.0
+    }
+
+    fn millis(&self) -> i64 {
+        0
+    }
+
+    fn is_time_of_sender(&self) -> bool {
+        true
+    }
+
+    fn leader_epoch(&self) -> Option<i32> {
+        None
+    }
+
+    fn key(&self) -> Option<&[u8]> {
+        Some(b"store-17")
+    }
+
+    fn value(&self) -> Option<&[u8]> {
+        Some(&[b'x'; 70])
+    }
+
+    fn headers(&self) -> impl Iterator<Item = Header<'_>> {
+        std::iter::empty()
+    }
+}
+
+#[test]
+fn a_block_a_little_larger_than_the_last_has_room() {
+    let mut reader = reader(0, None);
+    let mut fill = |records: std::ops::Range<i64>| {
+        records.clone().for_each(|offset| drop(reader.take(&Sale(offset), false)));
+        let block = reader.finish_block().unwrap();
+        assert_eq!(block.len() as i64, records.end - records.start);
+        block
+    };
+    let first = fill(0..1_000);
+    let second = fill(1_000..2_200);
+    let keys = |block: &RecordBlock| block.keys.as_ref().unwrap().bytes.len();
+    // Arenas that had grown would have doubled.
+    assert!(second.values.bytes.capacity() < first.values.bytes.len() * 3 / 2);
+    assert!(second.keys.as_ref().unwrap().bytes.capacity() < keys(&first) * 3 / 2);
+    assert!(second.offsets.capacity() < first.len() * 3 / 2);
 }
