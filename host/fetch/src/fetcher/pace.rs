@@ -5,7 +5,8 @@
 //! so that nothing is slower where much comes.
 //!
 //! The moment may be longer where nobody sees yet what becomes of the records: until shortly before somebody does. Whoever is shown
-//! results ten times a second is shown the same so, and a broker answers for all that comes in between.
+//! results ten times a second is shown the same so. The broker answers for all that comes in between, up to
+//! [`WORTHWHILE_UNSEEN`]: nobody would see it earlier.
 //!
 //! Where nothing comes within that moment it was asked in vain, and what comes next is asked for without it. It is tried again
 //! behind every answer, then behind every second, and so on: whoever is sent a record now and then is asked hardly more often.
@@ -26,6 +27,10 @@ const IN_TIME: Duration = Duration::from_millis(8);
 
 /// Bytes that are worth an answer at once.
 const WORTHWHILE: i32 = 64 << 10;
+
+/// The same where nobody sees yet what becomes of them: what 30,000 small records a second are in [`MOMENT_MAX`], and one turn reads
+/// in some milliseconds.
+const WORTHWHILE_UNSEEN: i32 = 256 << 10;
 
 /// It is tried again behind so many answers at the latest.
 const PATIENCE_MAX: u32 = 64;
@@ -87,7 +92,8 @@ impl Pace {
             (wait, min_bytes)
         } else if self.waits && wait > MOMENT {
             let moment = unseen.saturating_sub(IN_TIME).clamp(MOMENT, MOMENT_MAX);
-            (moment.min(wait), WORTHWHILE)
+            let worthwhile = if moment > MOMENT { WORTHWHILE_UNSEEN } else { WORTHWHILE };
+            (moment.min(wait), worthwhile)
         } else {
             (wait.saturating_mul(1 << self.silence.min(8)).min(in_silence.max(wait)), min_bytes)
         }
@@ -164,12 +170,16 @@ mod tests {
         pace.answered(true);
         let moment = |unseen: u64| {
             let (wait, least) = pace.of(bounds(LONG, 1), Duration::from_millis(unseen));
-            assert_eq!(least, WORTHWHILE);
-            wait.as_millis()
+            (wait.as_millis(), least >> 10)
         };
-        assert_eq!([0, 3, 10, 20, 50, 108, 1_000].map(moment), [5, 5, 5, 12, 42, 100, 100]);
+        assert_eq!([0, 3, 10].map(moment), [(5, 64); 3]);
+        assert_eq!(
+            [20, 50, 108, 1_000].map(moment),
+            [(12, 256), (42, 256), (100, 256), (100, 256)],
+            "what comes meanwhile comes at once, unless it is much"
+        );
         let short = Duration::from_millis(30);
-        assert_eq!(pace.of(bounds(short, 1), LONG), (short, WORTHWHILE));
+        assert_eq!(pace.of(bounds(short, 1), LONG), (short, WORTHWHILE_UNSEEN));
     }
 
     #[test]

@@ -12,7 +12,7 @@ const TICK: Duration = Duration::from_millis(5);
 
 /// The same while no call is seen to run: most last for some microseconds. One that begins meanwhile is asked so much later for the
 /// first time.
-const CALM_TICK: Duration = Duration::from_millis(50);
+const CALM_TICK: Duration = Duration::from_millis(25);
 
 /// After so many ticks without a call it sleeps. While records come one call follows the other, and to wake it costs the
 /// caller a system call.

@@ -30,17 +30,12 @@ impl Part {
     const NONE: Self = Self { head: [1; 16], mask: [0; 16], length: 0 };
 
     /// The first sixteen of these bytes.
-    fn of(bytes: &[u8]) -> Self {
+    pub(super) fn of(bytes: &[u8]) -> Self {
         let length = bytes.len().min(16);
         let mut part = Self { head: [0; 16], mask: [0; 16], length };
         part.head[..length].copy_from_slice(&bytes[..length]);
         part.mask[..length].fill(0xff);
         part
-    }
-
-    /// In bytes.
-    pub(super) fn length(&self) -> usize {
-        self.length
     }
 
     /// Where the bytes behind it begin, if those from `at` on begin with it. None also where fewer than sixteen are left to look
@@ -72,21 +67,11 @@ impl Lead {
         self.rest.clear();
     }
 
-    /// Whether there are bytes that begin with it.
-    pub(super) fn is_known(&self) -> bool {
-        self.first.length > 0
-    }
-
     /// How many bytes it has, if those from `at` on begin with it. None also where fewer than sixteen are left to look at.
     #[inline(always)]
     pub(super) fn begins(&self, bytes: &[u8], at: usize) -> Option<usize> {
         let behind = self.first.behind(bytes, at)?;
         let is_whole = self.rest.is_empty() || bytes[behind..].starts_with(&self.rest);
         is_whole.then_some(self.first.length + self.rest.len())
-    }
-
-    /// Sixteen bytes of it each, in their order; the last may have fewer.
-    pub(super) fn parts(&self) -> impl Iterator<Item = Part> {
-        std::iter::once(self.first).chain(self.rest.chunks(16).map(Part::of))
     }
 }

@@ -1,9 +1,9 @@
 //! Bytes → Arrow columns by the declared schema. A record that cannot be decoded is an outcome, not an error.
 //!
-//! One seam, so that the decoder can be replaced: [`Decoder::decode`]. Behind it a record is read in one pass that knows
-//! what to expect (`plain.rs`). What that does not take is parsed by `sonic-rs`, whose visitors over the runtime schema
-//! write straight into column builders: records that are no good, numbers of many digits, rare escapes. Nothing is
-//! allocated per row.
+//! One seam, so that the decoder can be replaced: [`Decoder::decode`]. Behind it a record is read as those before it were
+//! written (`template.rs`), and where it is not, key by key (`plain.rs`). What that does not take is parsed by `sonic-rs`, whose
+//! visitors over the runtime schema write straight into column builders: records that are no good, numbers of many digits, rare
+//! escapes. Nothing is allocated per row.
 //!
 //! What a record must be: one JSON object in UTF-8, nested at most [`NESTING_MAX`] deep, with nothing but white
 //! space after it. Keys that no wanted column names are checked as JSON and skipped. A key that leads to a wanted
@@ -23,6 +23,7 @@ mod shape;
 mod skip;
 mod template;
 mod text;
+mod trace;
 mod visit;
 mod wide;
 mod word;
@@ -112,7 +113,7 @@ impl Decoder {
             Taking { range: range.clone(), kept: None, rejects: Vec::new(), reread: 0 };
         let mut rows = 0;
         for index in range {
-            match self.decode_record(&text, index) {
+            match self.decode_record(&text, index, rows) {
                 Some(filled) if filled == self.columns.len() && taking.kept.is_none() => rows += 1,
                 filled => rows += self.settle(filled, rows, &text, index, &mut taking),
             }
@@ -123,10 +124,10 @@ impl Decoder {
 
     /// Appends values of one row: how many there are. None: they are a part of them, or of none.
     #[inline(always)]
-    fn decode_record(&mut self, text: &ArenaText<'_>, index: usize) -> Option<usize> {
+    fn decode_record(&mut self, text: &ArenaText<'_>, index: usize, rows: usize) -> Option<usize> {
         self.shape.begin_record();
         let sight = text.sight(index)?;
-        plain::decode(sight, &mut self.template, &mut self.shape, &mut self.columns)
+        plain::decode(sight, rows, &mut self.template, &mut self.shape, &mut self.columns)
     }
 
     /// Makes a row of a record that may have left columns without a value, or has to be parsed; or none. How many it made.
@@ -139,26 +140,27 @@ impl Decoder {
         index: usize,
         taking: &mut Taking,
     ) -> usize {
-        taking.reread += u64::from(filled.is_none());
         let settled = match filled {
-            Some(filled) if filled == self.columns.len() => Ok(()),
             Some(_) => self.fill(rows),
-            None => text
-                .record(index)
-                .and_then(|record| self.parse_record(record, rows))
-                .and_then(|()| self.fill(rows)),
+            None => text.record(index).and_then(|record| {
+                taking.reread += 1;
+                self.parse_record(record, rows)?;
+                self.fill(rows)
+            }),
         };
         match settled {
-            Ok(()) => taking.keep(index),
+            Ok(()) => {
+                taking.keep(index);
+                1
+            }
             Err(reason) => {
                 for column in &mut self.columns {
                     column.truncate(rows);
                 }
                 taking.reject(index, reason);
-                return 0;
+                0
             }
         }
-        1
     }
 
     /// Columns of which the row has no value are null in it, if they may be.
@@ -229,17 +231,19 @@ struct Taking {
 impl Taking {
     fn keep(&mut self, index: usize) {
         if let Some(kept) = &mut self.kept {
-            kept.push(number(index));
+            kept.push(record_number(index));
         }
     }
 
     fn reject(&mut self, index: usize, reason: String) {
-        self.kept.get_or_insert_with(|| (number(self.range.start)..number(index)).collect());
-        self.rejects.push((number(index), reason));
+        self.kept.get_or_insert_with(|| {
+            (record_number(self.range.start)..record_number(index)).collect()
+        });
+        self.rejects.push((record_number(index), reason));
     }
 }
 
-fn number(index: usize) -> u32 {
+fn record_number(index: usize) -> u32 {
     u32::try_from(index).expect("a block has fewer than 2³² records")
 }
 

@@ -5,12 +5,15 @@
 //! finds the reason if it is no good. So whatever this takes, the parser would have taken with the same values, and
 //! that is what its tests check.
 
+use std::ops::Range;
+
 use super::column::ColumnBuilder;
 use super::plain_number::{long, short, unsigned};
 use super::shape::{FieldIndex, KeyPlace, Led, Shape, Target, Way};
 use super::skip::{self, DEPTH_MAX, literal, space};
 use super::template::{Followed, Left, Template};
 use super::text;
+use super::trace::{Home, Met, Trace, What};
 use super::word::byte;
 
 /// A record, with some bytes that follow it. They are UTF-8 but for a character that begins before them, or is cut at their end.
@@ -25,56 +28,72 @@ pub(super) struct Sight<'r> {
 /// How many bytes behind a record may be looked at.
 pub(super) const BYTES_BEHIND: usize = 16;
 
-/// Reads a plain record into its columns. How many have a value now; None: it may be anything, and the columns hold a
-/// part of it.
+/// Reads a plain record into its columns, which have so many `rows`. How many have a value now; None: it may be anything, and the
+/// columns hold a part of it.
 #[inline(always)]
 pub(super) fn decode(
     sight: Sight<'_>,
+    rows: usize,
     template: &mut Template,
     shape: &mut Shape,
     columns: &mut [ColumnBuilder],
 ) -> Option<usize> {
-    let Sight { bytes, length } = sight;
-    let (end, filled) = match template.follow(bytes, shape, columns)? {
-        Followed::Whole { end, filled } => (end, filled),
-        Followed::Part(left) => leave(bytes, left, template, shape, columns)?,
-    };
-    // It may have run beyond the record's end, which is found out here.
-    let is_line = || end + 1 == length && byte(bytes, end) == b'\n';
-    let is_over = end == length || is_line() || is_space(bytes.get(end..length)?);
-    is_over.then_some(filled)
+    match template.follow(sight.bytes, shape, columns)? {
+        Followed::Whole { end, filled } => sight.ends_at(end).then_some(filled),
+        Followed::Until(left) => {
+            if left.forgets {
+                shape.begin_record();
+                columns.iter_mut().for_each(|column| column.truncate(rows));
+            }
+            read_on(sight, left, template, shape, columns)
+        }
+    }
 }
 
-/// Reads a record from where the template does not lead on, and has the template learn it. Where it ends, and how many columns have a
-/// value.
+/// Reads a record key by key from where the template was left, and has it learned. As [`decode`].
 #[inline(never)]
-fn leave(
-    bytes: &[u8],
+fn read_on(
+    sight: Sight<'_>,
     left: Left,
     template: &mut Template,
     shape: &mut Shape,
     columns: &mut [ColumnBuilder],
-) -> Option<(usize, usize)> {
-    let mut reader = Reader { bytes, shape, columns, filled: left.within, keys: Vec::new() };
-    let end = reader.resume(&left, template)?;
-    let Reader { filled, keys, .. } = reader;
-    template.learn(&left, &keys, shape, columns);
-    Some((end, filled))
+) -> Option<usize> {
+    let trace = template.begin_trace();
+    let filled = left.within + template.filled(&left);
+    let mut reader = Reader { bytes: sight.bytes, shape, columns, filled, trace };
+    let end = reader.resume(&left, template).filter(|end| sight.ends_at(*end));
+    let Reader { filled, trace, .. } = reader;
+    match end {
+        Some(end) => template.read_otherwise(sight.bytes, (left, end), trace, columns),
+        None => template.give_back(trace),
+    }
+    end.map(|_| filled)
 }
 
-/// Puts the value of one key of a record where it goes, however it is written. Where it ends, and how many columns have a value
-/// that lie within it.
+/// Puts a value that several columns have, or one its text, where it goes. Where it ends, and how many columns have it.
 #[inline(never)]
-pub(super) fn take(
+pub(super) fn take_several(
     bytes: &[u8],
     at: usize,
-    way: Way,
+    field: FieldIndex,
+    of: Home,
     shape: &mut Shape,
     columns: &mut [ColumnBuilder],
 ) -> Option<(usize, usize)> {
-    let mut reader = Reader { bytes, shape, columns, filled: 0, keys: Vec::new() };
-    let end = reader.take(at, way, 0, 0)?;
-    Some((end, reader.filled))
+    let target = shape.enter(of.object, field)?;
+    take_other(bytes, space(bytes, at), target, columns, of.depth + 1)
+}
+
+impl Sight<'_> {
+    /// Whether nothing but white space stands between `end` and its end. Whoever read it may have run beyond that.
+    #[inline(always)]
+    fn ends_at(self, end: usize) -> bool {
+        let Self { bytes, length } = self;
+        end == length
+            || end + 1 == length && byte(bytes, end) == b'\n'
+            || bytes.get(end..length).is_some_and(is_space)
+    }
 }
 
 #[inline(never)]
@@ -97,25 +116,27 @@ struct Reader<'r> {
     columns: &'r mut [ColumnBuilder],
     /// Columns that have a value.
     filled: usize,
-    /// The record's own keys that were read so, in order.
-    keys: Vec<KeyPlace>,
+    /// What is read, if it is to be learned.
+    trace: Option<Trace>,
 }
 
 impl Reader<'_> {
     /// Reads the record from where the template was left. Where it ends.
     fn resume(&mut self, left: &Left, template: &Template) -> Option<usize> {
         let mut last = KeyPlace::BEGIN;
-        for (place, way) in template.keys(left) {
-            self.shape.mark(place);
-            self.filled += usize::from(matches!(way, Way::Column(_)));
-            last = place;
+        for (key, way, was_object) in template.keys(left) {
+            self.shape.mark(key);
+            if let (Way::Field(field), true) = (way, was_object) {
+                self.shape.enter(Home::RECORD.object, field)?;
+            }
+            last = key;
         }
         let next = if last == KeyPlace::BEGIN {
-            self.begin(space(self.bytes, 0), 0)?
+            self.begin(space(self.bytes, 0), Home::RECORD.object)?
         } else {
-            self.behind(left.at, 0, last, self.shape.next(last))?
+            self.behind(left.at, Home::RECORD.object, last, self.shape.next(last))?
         };
-        self.take_members(next, 0, 0)
+        self.take_members(next, Home::RECORD)
     }
 
     /// The first key of the object that begins at `at`.
@@ -146,29 +167,45 @@ impl Reader<'_> {
     }
 
     /// Reads what there is of an object from `next` on. Where it ends.
-    fn take_members(&mut self, mut next: Next, object: usize, depth: usize) -> Option<usize> {
+    #[inline(never)]
+    fn take_members(&mut self, mut next: Next, home: Home) -> Option<usize> {
         loop {
             let (at, key) = match next {
-                Next::Key(at, key) => (at, key),
+                Next::Key(at, key) => (space(self.bytes, at), key),
                 Next::End(at) => return Some(at),
             };
-            if object == 0 {
-                self.keys.push(key.place);
-            }
             self.filled += usize::from(matches!(key.way, Way::Column(_)));
-            let end = self.take(at, key.way, object, depth)?;
-            next = self.behind(end, object, key.place, key.next)?;
+            let end = self.take(at, key.way, home)?;
+            if self.trace.is_some() {
+                self.note(at..end, key, home);
+            }
+            next = self.behind(end, home.object, key.place, key.next)?;
         }
     }
 
+    /// Notes a value that was read. Of an object those within it were noted.
+    #[cold]
+    fn note(&mut self, bytes: Range<usize>, key: Led, home: Home) {
+        let Range { start, end } = bytes;
+        let own_key = home.is_record().then_some(key.place);
+        let what = match (key.way, own_key) {
+            (Way::Field(field), Some(key)) if self.shape.is_object(home.object, field) => {
+                What::End { field, key }
+            }
+            (Way::Field(field), None) if self.shape.is_object(home.object, field) => return,
+            (way, key) => What::Value { way, of: home, key },
+        };
+        let start = if matches!(what, What::End { .. }) { end } else { start };
+        self.trace.iter_mut().for_each(|trace| trace.push(Met { start, end, what }));
+    }
+
     /// Puts the value that begins at `at` where it goes, if anybody wants it. Where it ends.
-    #[inline(never)]
-    fn take(&mut self, at: usize, way: Way, object: usize, depth: usize) -> Option<usize> {
-        let at = space(self.bytes, at);
+    #[inline(always)]
+    fn take(&mut self, at: usize, way: Way, home: Home) -> Option<usize> {
         match way {
-            Way::Skip => skip::value(self.bytes, at, depth + 1),
+            Way::Skip => skip::value(self.bytes, at, home.depth + 1),
             Way::Column(column) => take_value(self.bytes, at, &mut self.columns[column as usize]),
-            Way::Field(field) => self.take_field(at, object, field, depth + 1),
+            Way::Field(field) => self.take_field(at, field, home),
         }
     }
 
@@ -203,16 +240,11 @@ impl Reader<'_> {
 
     /// Puts the value that begins at `at` where its field says. Where it ends.
     #[inline(never)]
-    fn take_field(
-        &mut self,
-        at: usize,
-        object: usize,
-        field: FieldIndex,
-        depth: usize,
-    ) -> Option<usize> {
-        match self.shape.enter(object, field)? {
-            &Target::Object(inner) => self.take_inner(at, inner, depth),
+    fn take_field(&mut self, at: usize, field: FieldIndex, home: Home) -> Option<usize> {
+        match self.shape.enter(home.object, field)? {
+            &Target::Object(inner) => self.take_inner(at, home.inner(inner)),
             target => {
+                let depth = home.depth + 1;
                 let (end, filled) = take_other(self.bytes, at, target, self.columns, depth)?;
                 self.filled += filled;
                 Some(end)
@@ -221,14 +253,13 @@ impl Reader<'_> {
     }
 
     /// Reads an object within another.
-    #[inline(never)]
-    fn take_inner(&mut self, at: usize, object: usize, depth: usize) -> Option<usize> {
-        let is_object = byte(self.bytes, at) == b'{' && depth <= DEPTH_MAX;
+    fn take_inner(&mut self, at: usize, home: Home) -> Option<usize> {
+        let is_object = byte(self.bytes, at) == b'{' && home.depth <= DEPTH_MAX;
         if !is_object {
             return None;
         }
-        let first = self.begin(at, object)?;
-        self.take_members(first, object, depth)
+        let first = self.begin(at, home.object)?;
+        self.take_members(first, home)
     }
 }
 
@@ -264,24 +295,38 @@ fn take_other(
     }
 }
 
+/// Puts the value that begins at `at`, or behind white space, into a column, however it is written. Where it ends.
+#[inline(never)]
+pub(super) fn take_any(bytes: &[u8], at: usize, column: &mut ColumnBuilder) -> Option<usize> {
+    take_other_value(bytes, space(bytes, at), column)
+}
+
 /// Puts the value that begins at `at` into a column. Where it ends.
 #[inline(always)]
 fn take_value(bytes: &[u8], at: usize, column: &mut ColumnBuilder) -> Option<usize> {
+    let taken = match byte(bytes, at) {
+        b'"' => take_short_text(bytes, at, column),
+        b'0'..=b'9' => take_short_number(bytes, at, column),
+        _ => None,
+    };
+    taken.or_else(|| take_other_value(bytes, at, column))
+}
+
+/// The same of a value that is not short, or is no text or number.
+#[inline(never)]
+fn take_other_value(bytes: &[u8], at: usize, column: &mut ColumnBuilder) -> Option<usize> {
     match byte(bytes, at) {
         b'"' => take_text(bytes, at + 1, column),
-        b'-' | b'0'..=b'9' => take_number(bytes, at, column),
+        b'-' | b'0'..=b'9' => {
+            let (number, end) = short(bytes, at).or_else(|| long(bytes, at))?;
+            column.push_plain_number(number).then_some(end)
+        }
         _ => take_literal(bytes, at, column),
     }
 }
 
-/// Puts the number that begins at `at` into a column. Where it ends.
-#[inline(never)]
-fn take_number(bytes: &[u8], at: usize, column: &mut ColumnBuilder) -> Option<usize> {
-    let (number, end) = short(bytes, at).or_else(|| long(bytes, at))?;
-    column.push_plain_number(number).then_some(end)
-}
-
-/// The same of a number as most are written. None: it is longer, or has a sign, or nothing of the kind stands there.
+/// Puts the number that begins at `at` into a column, if it is as most are written. Where it ends. None: nothing was appended. It
+/// is longer or has a sign, the column takes it in another way, or nothing of the kind stands there.
 #[inline(always)]
 pub(super) fn take_short_number(
     bytes: &[u8],
@@ -293,7 +338,6 @@ pub(super) fn take_short_number(
 }
 
 /// Puts `true`, `false` or `null` into a column. Where it ends.
-#[inline(never)]
 fn take_literal(bytes: &[u8], at: usize, column: &mut ColumnBuilder) -> Option<usize> {
     let (end, taken) = match byte(bytes, at) {
         b't' => (literal(bytes, at, b"true")?, column.push_bool(true).is_taken()),
@@ -304,20 +348,19 @@ fn take_literal(bytes: &[u8], at: usize, column: &mut ColumnBuilder) -> Option<u
     taken.then_some(end)
 }
 
-/// Puts the text that begins at `at` into a column of texts. Where it ends. None: it is long, or has an escape, or nothing of
-/// the kind stands there.
+/// Puts the text that begins at `at` into a column of texts. Where it ends. None: nothing was appended. It is long or has an
+/// escape, the column has no texts, or nothing of the kind stands there.
 #[inline(always)]
 pub(super) fn take_short_text(
     bytes: &[u8],
     at: usize,
     column: &mut ColumnBuilder,
 ) -> Option<usize> {
-    let (chunk, length) = skip::short(bytes, at)?;
+    let (chunk, length) = skip::short_text(bytes, at)?;
     column.push_short_text(chunk, length).then_some(at + length + 2)
 }
 
 /// Puts the text whose first byte stands at `at` into a column. Where it ends.
-#[inline(never)]
 fn take_text(bytes: &[u8], at: usize, column: &mut ColumnBuilder) -> Option<usize> {
     let end = text::plain_end(bytes, at);
     let taken = match byte(bytes, end) {

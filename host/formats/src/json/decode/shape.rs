@@ -36,7 +36,7 @@ struct Key {
     /// None: nobody wants it.
     field: Option<FieldIndex>,
     way: Way,
-    /// The record in which it was expected and stood there last.
+    /// The record in which it was read last, unless a template led there.
     seen: u64,
     /// The key that followed it last.
     next: KeyPlace,
@@ -45,7 +45,7 @@ struct Key {
 }
 
 /// What is done with the value of a key.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Way {
     /// Nobody wants it.
     Skip,
@@ -85,7 +85,7 @@ pub(super) struct Led {
 }
 
 /// A field within an object.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) struct FieldIndex(u32);
 
 /// Where the value of a key goes.
@@ -241,7 +241,7 @@ impl Shape {
         (!is_second).then_some(led)
     }
 
-    /// A key that was read from now on, however the record came to it.
+    /// The record's own key counts as read.
     pub(super) fn mark(&mut self, place: KeyPlace) {
         self.objects[0].keys[place.index()].seen = self.record;
     }
@@ -251,13 +251,10 @@ impl Shape {
         self.objects[0].keys[place.index()].next
     }
 
-    /// What leads to the value of a key in the record that was read, and what is done with that value. None: it is not known.
-    /// `is_first` says that the record begins with the key.
-    pub(super) fn way_to(&self, place: KeyPlace, is_first: bool) -> Option<(&Lead, Way)> {
-        let keys = &self.objects[0].keys;
-        let leads = if is_first { KeyPlace::BEGIN } else { place };
-        let lead = &keys[leads.index()].lead;
-        (place != KeyPlace::UNKNOWN && lead.is_known()).then_some((lead, keys[place.index()].way))
+    /// Whether columns lie within the value of a field, and nowhere else.
+    pub(super) fn is_object(&self, object: usize, field: FieldIndex) -> bool {
+        let target = &self.objects[object].fields[field.index()].target;
+        matches!(target, Target::Object(_))
     }
 
     /// The place of `key`, which follows `after`, and its field, if somebody wants it.

@@ -40,10 +40,16 @@ pub(super) fn value(bytes: &[u8], at: usize, depth: usize) -> Option<usize> {
     }
 }
 
+/// Where a value ends that begins at `at` or behind white space. As [`value`].
+#[inline(never)]
+pub(super) fn any(bytes: &[u8], at: usize, depth: usize) -> Option<usize> {
+    value(bytes, space(bytes, at), depth)
+}
+
 /// The text that begins at `at`, with some bytes behind it, and how many are its own. None: they are more than fifteen, or one of
 /// them is an escape, or no text stands there.
 #[inline(always)]
-pub(super) fn short(bytes: &[u8], at: usize) -> Option<(&[u8; 16], usize)> {
+pub(super) fn short_text(bytes: &[u8], at: usize) -> Option<(&[u8; 16], usize)> {
     let (quote, rest) = bytes.get(at..)?.split_first()?;
     let wide = Wide::of(rest.first_chunk()?);
     let length = wide.plain_text();
@@ -55,7 +61,7 @@ pub(super) fn short(bytes: &[u8], at: usize) -> Option<(&[u8; 16], usize)> {
 #[inline(always)]
 pub(super) fn short_value(bytes: &[u8], at: usize) -> Option<usize> {
     match byte(bytes, at) {
-        b'"' => short(bytes, at).map(|(_, length)| at + length + 2),
+        b'"' => short_text(bytes, at).map(|(_, length)| at + length + 2),
         b'0'..=b'9' => number(bytes, at),
         _ => None,
     }

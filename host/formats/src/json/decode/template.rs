@@ -1,27 +1,42 @@
-//! A record as those before it were written: its keys in their order, with what led to each. Most of a stream is written in one
-//! way; such a record is read without a look at any name.
+//! A record as those before it were written: what stands between its values, and what is done with each. Most of a stream is
+//! written in one way; such a record is read without a look at any name, objects within it like the record itself.
+
+use std::mem;
 
 use super::column::ColumnBuilder;
 use super::lead::Part;
-use super::plain::{take, take_short_number, take_short_text};
-use super::shape::{KeyPlace, Shape, Way};
+use super::plain::{take_any, take_several, take_short_number, take_short_text};
+use super::shape::{FieldIndex, KeyPlace, Shape, Way};
 use super::skip;
-use super::word::byte;
+use super::trace::{Home, Met, Trace, What};
 
 /// How many steps are remembered, so that a hostile record cannot make a decoder keep megabytes.
 const STEPS_MAX: usize = 1_024;
 
-/// Of records that are written in another way, one in so many is learned: a stream of records that are all different spends
-/// little on learning them.
-const LEARN_EVERY: u32 = 8;
+/// Of records that are written in another way, one in so many is learned in the end, and more at the beginning: to learn one costs
+/// as much as to read two.
+const LEARN_EVERY: u32 = 64;
+
+/// After so many in a row that were written in another way the next are read key by key at once, and then one is tried.
+const MISSES_MAX: u32 = 8;
+const UNTRIED: u32 = 15;
 
 /// The steps from the beginning of a record to its end, learned from the last one that was written in another way.
 pub(super) struct Template {
     steps: Vec<Step>,
+    /// They lead to the end of a record, and not only through a part of one.
+    is_whole: bool,
     /// Columns among the steps.
     columns: usize,
-    /// Records until the next is learned that is written in another way.
+    /// Records that are written in another way until the next of them is learned, and how many it was the last time.
     unlearned: u32,
+    pause: u32,
+    /// Records in a row that were written in another way.
+    misses: u32,
+    /// Records that are read key by key before one is tried again.
+    untried: u32,
+    /// Of the last record that was learned: its memory is used again.
+    trace: Trace,
 }
 
 /// Sixteen bytes or fewer that lead to a value, and perhaps that value.
@@ -29,14 +44,17 @@ struct Step {
     lead: Part,
     value: Value,
     way: Way,
-    /// The key of the value.
-    place: KeyPlace,
+    of: Home,
+    /// The record's own key that ends with this step.
+    key: Option<KeyPlace>,
+    /// What leads to the next of the record's own keys begins with this step.
+    is_outer: bool,
 }
 
 /// What stands behind the bytes of a step.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Value {
-    /// None: the lead goes on with the next step.
+    /// None: the lead goes on with the next step, or an object ends.
     None,
     /// One that nobody wants.
     Skipped,
@@ -44,8 +62,10 @@ enum Value {
     Text(u32),
     /// As a rule a short number, for the column of this index.
     Number(u32),
-    /// Any, which goes where the step says.
-    Other,
+    /// Another, for the column of this index.
+    Other(u32),
+    /// One that several columns have, or one its text.
+    Several(FieldIndex),
 }
 
 /// How far a record is as the template says.
@@ -53,112 +73,205 @@ pub(super) enum Followed {
     /// To its end; so many columns have a value.
     Whole { end: usize, filled: usize },
     /// Not that far.
-    Part(Left),
+    Until(Left),
 }
 
-/// Where a record goes on in another way.
+/// Where reading goes on key by key.
+#[derive(Clone, Copy)]
 pub(super) struct Left {
-    /// The step whose lead does not stand there.
+    /// The first step that was not followed; none: the record is read from its beginning.
     step: usize,
     /// Where the value before ends.
     pub(super) at: usize,
-    /// Columns that have a value which lies within that of a key.
+    /// Columns that have a value which several have, or which is the text of one.
     pub(super) within: usize,
+    /// Columns hold a part of the record, which is read from its beginning all the same.
+    pub(super) forgets: bool,
+}
+
+impl Left {
+    const BEGINNING: Self = Self { step: 0, at: 0, within: 0, forgets: false };
 }
 
 impl Template {
     /// Of no record.
     pub(super) fn new() -> Self {
-        Self { steps: Vec::new(), columns: 0, unlearned: 0 }
+        Self {
+            steps: Vec::new(),
+            is_whole: false,
+            columns: 0,
+            unlearned: 0,
+            pause: 0,
+            misses: 0,
+            untried: 0,
+            trace: Trace::default(),
+        }
     }
 
     /// Reads a record as far as it is written so. None: the columns hold a part of it, and it may be anything.
     #[inline(always)]
     pub(super) fn follow(
-        &self,
+        &mut self,
         bytes: &[u8],
         shape: &mut Shape,
         columns: &mut [ColumnBuilder],
     ) -> Option<Followed> {
-        let (mut at, mut within) = (0, 0);
+        if self.untried > 0 {
+            self.untried -= 1;
+            return Some(Followed::Until(Left::BEGINNING));
+        }
+        let (mut at, mut outer, mut within) = (0, 0, 0);
         for (index, step) in self.steps.iter().enumerate() {
+            if step.is_outer {
+                outer = at;
+            }
             let Some(begin) = step.lead.behind(bytes, at) else {
-                return Some(self.left(index, at, within));
+                return Some(self.left(index, outer, within));
             };
-            let end = match step.value {
-                Value::None => Some(begin),
-                Value::Skipped => skip::short_value(bytes, begin),
-                Value::Text(column) => take_short_text(bytes, begin, &mut columns[column as usize]),
-                Value::Number(column) => {
-                    take_short_number(bytes, begin, &mut columns[column as usize])
+            at = match step.value {
+                Value::None => begin,
+                Value::Skipped => match skip::short_value(bytes, begin) {
+                    Some(end) => end,
+                    None => skip::any(bytes, begin, step.of.depth + 1)?,
+                },
+                Value::Text(column) => {
+                    let column = &mut columns[column as usize];
+                    match take_short_text(bytes, begin, column) {
+                        Some(end) => end,
+                        None => take_any(bytes, begin, column)?,
+                    }
                 }
-                Value::Other => None,
-            };
-            at = match end {
-                Some(end) => end,
-                None => {
-                    let (end, more) = take(bytes, begin, step.way, shape, columns)?;
+                Value::Number(column) => {
+                    let column = &mut columns[column as usize];
+                    match take_short_number(bytes, begin, column) {
+                        Some(end) => end,
+                        None => take_any(bytes, begin, column)?,
+                    }
+                }
+                Value::Other(column) => take_any(bytes, begin, &mut columns[column as usize])?,
+                Value::Several(field) => {
+                    let (end, more) = take_several(bytes, begin, field, step.of, shape, columns)?;
                     within += more;
                     end
                 }
             };
         }
-        let is_end = byte(bytes, at) == b'}' && !self.steps.is_empty();
-        Some(match is_end {
-            true => Followed::Whole { end: at + 1, filled: self.columns + within },
-            false => self.left(self.steps.len(), at, within),
+        if !self.is_whole {
+            return Some(self.left(self.steps.len(), at, within));
+        }
+        self.misses = 0;
+        Some(Followed::Whole { end: at, filled: self.columns + within })
+    }
+
+    /// The record is written otherwise from this step on. The last of its own keys that was read ends at `outer`.
+    #[cold]
+    fn left(&mut self, step: usize, outer: usize, within: usize) -> Followed {
+        self.misses = (self.misses + 1).min(MISSES_MAX);
+        self.untried = if self.misses == MISSES_MAX { UNTRIED } else { 0 };
+        let followed = &self.steps[..step];
+        let is_next = self.steps.get(step).is_none_or(|step| step.is_outer);
+        let first = if is_next { step } else { last_outer(followed) };
+        Followed::Until(match followed[first..].iter().all(|step| step.value == Value::None) {
+            true => Left { step: first, at: outer, within, forgets: false },
+            // What was read of an object that is not read to its end is read again.
+            false => Left { forgets: true, ..Left::BEGINNING },
         })
     }
 
-    /// The record has other bytes from `at` on than this step says.
-    #[cold]
-    fn left(&self, mut step: usize, mut at: usize, within: usize) -> Followed {
-        let of_lead = self.steps[..step].iter().rev().take_while(|step| step.value == Value::None);
-        for part in of_lead {
-            (step, at) = (step - 1, at - part.lead.length());
-        }
-        Followed::Part(Left { step, at, within })
+    /// The record's own keys that were followed. True: its value was an object.
+    pub(super) fn keys(&self, left: &Left) -> impl Iterator<Item = (KeyPlace, Way, bool)> {
+        let steps = self.steps[..left.step].iter();
+        steps.filter_map(|step| Some((step.key?, step.way, step.value == Value::None)))
     }
 
-    /// The keys that were led to.
-    pub(super) fn keys(&self, left: &Left) -> impl Iterator<Item = (KeyPlace, Way)> {
-        let values = self.steps[..left.step].iter().filter(|step| step.value != Value::None);
-        values.map(|step| (step.place, step.way))
+    /// How many columns have a value of their own by these steps.
+    pub(super) fn filled(&self, left: &Left) -> usize {
+        columns_of(&self.steps[..left.step])
     }
 
-    /// Where the steps were left, these keys followed to the end of the record.
-    pub(super) fn learn(
+    /// Lends what a record is noted in that is to be learned; none: it is not.
+    pub(super) fn begin_trace(&mut self) -> Option<Trace> {
+        (self.unlearned == 0).then(|| {
+            let mut trace = mem::take(&mut self.trace);
+            trace.clear();
+            trace
+        })
+    }
+
+    /// A record that ends at `end` was read key by key from there on.
+    pub(super) fn read_otherwise(
         &mut self,
-        left: &Left,
-        keys: &[KeyPlace],
-        shape: &Shape,
+        bytes: &[u8],
+        (left, end): (Left, usize),
+        trace: Option<Trace>,
         columns: &[ColumnBuilder],
     ) {
-        if self.unlearned > 0 {
+        let Some(trace) = trace else {
             self.unlearned -= 1;
             return;
-        }
-        self.unlearned = LEARN_EVERY - 1;
+        };
+        self.pause = (2 * self.pause + 1).min(LEARN_EVERY - 1);
+        self.unlearned = self.pause;
         self.steps.truncate(left.step);
-        for &place in keys {
-            let added = self.add(place, shape, columns);
-            if added.is_none() || self.steps.len() > STEPS_MAX {
-                self.steps.clear();
-                break;
-            }
+        let mut at = left.at;
+        for met in trace.iter() {
+            self.add(&bytes[at..met.start], Some(met), columns);
+            at = met.end;
         }
-        let values = self.steps.iter().filter(|step| step.value != Value::None);
-        self.columns = values.filter(|step| matches!(step.way, Way::Column(_))).count();
+        self.add(&bytes[at..end], None, columns);
+        self.is_whole = self.steps.len() <= STEPS_MAX;
+        if !self.is_whole {
+            self.steps.truncate(STEPS_MAX);
+            self.steps.truncate(last_outer(&self.steps));
+        }
+        self.columns = columns_of(&self.steps);
+        self.trace = trace;
     }
 
-    /// Adds the steps to the value of a key. None: what leads to it is not known.
-    fn add(&mut self, place: KeyPlace, shape: &Shape, columns: &[ColumnBuilder]) -> Option<()> {
-        let (lead, way) = shape.way_to(place, self.steps.is_empty())?;
-        let parts = lead.parts();
-        self.steps.extend(parts.map(|lead| Step { lead, value: Value::None, way, place }));
-        self.steps.last_mut()?.value = value(way, columns);
-        Some(())
+    /// The record could not be read, or was not to be learned after all.
+    pub(super) fn give_back(&mut self, trace: Option<Trace>) {
+        if let Some(trace) = trace {
+            self.trace = trace;
+        }
     }
+
+    /// Adds the steps to a value, or to the record's end.
+    fn add(&mut self, lead: &[u8], met: Option<&Met>, columns: &[ColumnBuilder]) {
+        let room = (STEPS_MAX + 1).saturating_sub(self.steps.len());
+        let is_outer = self.steps.last().is_none_or(|last| last.key.is_some());
+        let parts = lead.chunks(16).chain(lead.is_empty().then_some(lead)).take(room);
+        let first = self.steps.len();
+        self.steps.extend(parts.map(|part| Step {
+            lead: Part::of(part),
+            value: Value::None,
+            way: Way::Skip,
+            of: Home::RECORD,
+            key: None,
+            is_outer: false,
+        }));
+        if let Some(first) = self.steps.get_mut(first) {
+            first.is_outer = is_outer;
+        }
+        let (Some(last), Some(met)) = (self.steps.last_mut(), met) else { return };
+        match met.what {
+            What::Value { way, of, key } => {
+                (last.value, last.way, last.of, last.key) = (value(way, columns), way, of, key);
+            }
+            What::End { field, key } => {
+                (last.way, last.key) = (Way::Field(field), Some(key));
+            }
+        }
+    }
+}
+
+fn columns_of(steps: &[Step]) -> usize {
+    let values = steps.iter().filter(|step| step.value != Value::None);
+    values.filter(|step| matches!(step.way, Way::Column(_))).count()
+}
+
+/// The last step from which on a key of the record's own may follow in another way.
+fn last_outer(steps: &[Step]) -> usize {
+    steps.iter().rposition(|step| step.is_outer).unwrap_or(0)
 }
 
 fn value(way: Way, columns: &[ColumnBuilder]) -> Value {
@@ -168,6 +281,7 @@ fn value(way: Way, columns: &[ColumnBuilder]) -> Value {
         Way::Column(column) if columns[column as usize].has_plain_numbers() => {
             Value::Number(column)
         }
-        Way::Column(_) | Way::Field(_) => Value::Other,
+        Way::Column(column) => Value::Other(column),
+        Way::Field(field) => Value::Several(field),
     }
 }

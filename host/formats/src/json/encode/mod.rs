@@ -86,7 +86,8 @@ impl Serialize for JsonCell<'_> {
                 if last.as_ref().is_none_or(|(shown, _)| *shown != time) {
                     *last = Some((time, EventTime(time).to_string()));
                 }
-                serializer.serialize_str(last.as_ref().map_or("", |(_, text)| text))
+                let (_, text) = last.as_ref().expect("it was just shown");
+                serializer.serialize_str(text)
             }
             Values::Other => serializer.serialize_str(&text(column, row)),
         }

@@ -126,7 +126,9 @@ impl Lent for Sale {
 fn a_block_a_little_larger_than_the_last_has_room() {
     let mut reader = reader(0, None);
     let mut fill = |records: std::ops::Range<i64>| {
-        records.clone().for_each(|offset| drop(reader.take(&Sale(offset), false)));
+        for offset in records.clone() {
+            reader.take(&Sale(offset), false);
+        }
         let block = reader.finish_block().unwrap();
         assert_eq!(block.len() as i64, records.end - records.start);
         block

@@ -44,7 +44,7 @@ pub(super) fn decoder() -> Decoder {
 }
 
 /// A record by the parser alone: its row, or why it has none.
-fn parsed(record: &str) -> Result<RecordBatch, String> {
+pub(super) fn parsed(record: &str) -> Result<RecordBatch, String> {
     let mut decoder = decoder();
     decoder.parse_record(record, 0)?;
     decoder.fill(0)?;
