@@ -124,11 +124,8 @@ impl Reader<'_> {
     /// Reads the record from where the template was left. Where it ends.
     fn resume(&mut self, left: &Left, template: &Template) -> Option<usize> {
         let mut last = KeyPlace::BEGIN;
-        for (key, way, was_object) in template.keys(left) {
+        for key in template.keys(left) {
             self.shape.mark(key);
-            if let (Way::Field(field), true) = (way, was_object) {
-                self.shape.enter(Home::RECORD.object, field)?;
-            }
             last = key;
         }
         let next = if last == KeyPlace::BEGIN {
@@ -190,12 +187,12 @@ impl Reader<'_> {
         let own_key = home.is_record().then_some(key.place);
         let what = match (key.way, own_key) {
             (Way::Field(field), Some(key)) if self.shape.is_object(home.object, field) => {
-                What::End { field, key }
+                What::End(key)
             }
             (Way::Field(field), None) if self.shape.is_object(home.object, field) => return,
             (way, key) => What::Value { way, of: home, key },
         };
-        let start = if matches!(what, What::End { .. }) { end } else { start };
+        let start = if matches!(what, What::End(_)) { end } else { start };
         self.trace.iter_mut().for_each(|trace| trace.push(Met { start, end, what }));
     }
 

@@ -178,10 +178,9 @@ impl Template {
         })
     }
 
-    /// The record's own keys that were followed. True: its value was an object.
-    pub(super) fn keys(&self, left: &Left) -> impl Iterator<Item = (KeyPlace, Way, bool)> {
-        let steps = self.steps[..left.step].iter();
-        steps.filter_map(|step| Some((step.key?, step.way, step.value == Value::None)))
+    /// The record's own keys that were followed.
+    pub(super) fn keys(&self, left: &Left) -> impl Iterator<Item = KeyPlace> {
+        self.steps[..left.step].iter().filter_map(|step| step.key)
     }
 
     /// How many columns have a value of their own by these steps.
@@ -257,9 +256,7 @@ impl Template {
             What::Value { way, of, key } => {
                 (last.value, last.way, last.of, last.key) = (value(way, columns), way, of, key);
             }
-            What::End { field, key } => {
-                (last.way, last.key) = (Way::Field(field), Some(key));
-            }
+            What::End(key) => last.key = Some(key),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! What was read of a record key by key: where its values stand, and what was done with each.
 
-use super::shape::{FieldIndex, KeyPlace, Way};
+use super::shape::{KeyPlace, Way};
 
 /// The values of a record, in their order.
 #[derive(Default)]
@@ -22,7 +22,7 @@ pub(super) enum What {
         key: Option<KeyPlace>,
     },
     /// The value of this key of the record was an object, and ends here.
-    End { field: FieldIndex, key: KeyPlace },
+    End(KeyPlace),
 }
 
 /// The object that a key lies in.

@@ -53,9 +53,19 @@ fn record() -> impl Strategy<Value = String> {
         let entry = |lead: &&'static str| (Just(*lead), value_of(lead));
         let entries: Vec<_> = form.iter().map(entry).collect();
         let left_out = prop::option::weighted(0.1, 0..form.len());
-        (entries, left_out, select(vec!["}", "}", "}", "}\n", " }", ",\"n\":1}", "", "}}", "}}"]))
+        let more = prop::option::weighted(0.2, 0..form.len());
+        (
+            entries,
+            left_out,
+            more,
+            select(vec!["}", "}", "}", "}\n", " }", ",\"n\":1}", "", "}}", "}}"]),
+        )
     });
-    of_form.prop_map(|(mut entries, left_out, end)| {
+    of_form.prop_map(|(mut entries, left_out, more, end)| {
+        // Wherever that is, also within an object.
+        if let Some(index) = more {
+            entries[index].1 += ",\"z\":1";
+        }
         if let Some(index) = left_out {
             entries.remove(index);
         }
@@ -184,6 +194,11 @@ fn objects_are_followed_like_the_record_and_one_that_differs_is_read_from_the_be
     assert_eq!(followed(&mut decoder, &format!("{behind},\"n\":1}}")), Some(behind.len()));
     assert_eq!(followed(&mut decoder, r#"{"store":"s","deep":{"er":2},"price":1}"#), Some(12));
     assert_eq!(followed(&mut decoder, r#"{"store":"s","deep":{"x":1,"y":2},"price":1}"#), Some(0));
+    // What was read of an object that goes on otherwise is read again, and not twice.
+    let same = |end: &str| format!(r#"{{"store":"s","deep":{{"x":1,"er":2{end}"#);
+    let more = same(r#","z":3},"price":1}"#);
+    assert_eq!(followed(&mut decoder, &more), Some(0));
+    each_as_alone(&[record.to_owned(), more, record.to_owned(), same("},\"price\":1}")]).unwrap();
     // However it comes to the second object of that name, it is the second.
     let twice = r#"{"store":"s","deep":{"x":1,"er":2},"deep":{"x":1,"er":3},"price":1}"#;
     assert!(!read(&mut decoder, twice));
