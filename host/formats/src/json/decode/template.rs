@@ -8,10 +8,10 @@ use super::lead::Part;
 use super::plain::{take_any, take_several, take_short_number, take_short_text};
 use super::shape::{FieldIndex, KeyPlace, Shape, Way};
 use super::skip;
-use super::trace::{Home, Met, Trace, What};
+use super::trace::{Home, Met, Trace, VALUES_MAX, What};
 
-/// How many steps are remembered, so that a hostile record cannot make a decoder keep megabytes.
-const STEPS_MAX: usize = 1_024;
+/// How many steps are remembered: one or more for each value.
+const STEPS_MAX: usize = VALUES_MAX;
 
 /// Of records that are written in another way, one in so many is learned in the end, and more at the beginning: to learn one costs
 /// as much as to read two.

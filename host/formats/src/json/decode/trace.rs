@@ -2,7 +2,11 @@
 
 use super::shape::{KeyPlace, Way};
 
-/// The values of a record, in their order.
+/// How many values are noted, so that a hostile record cannot make a decoder keep megabytes. What is learned of more ends before
+/// them.
+pub(super) const VALUES_MAX: usize = 1_024;
+
+/// The first values of a record, in their order.
 #[derive(Default)]
 pub(super) struct Trace(Vec<Met>);
 
@@ -53,10 +57,27 @@ impl Trace {
     }
 
     pub(super) fn push(&mut self, met: Met) {
-        self.0.push(met);
+        if self.0.len() < VALUES_MAX {
+            self.0.push(met);
+        }
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &Met> {
         self.0.iter()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_a_record_of_too_many_keys_the_first_are_noted() {
+        let mut trace = Trace::default();
+        let met = |start| Met { start, end: start + 1, what: What::End(KeyPlace::BEGIN) };
+        (0..10 * VALUES_MAX).for_each(|start| trace.push(met(start)));
+        let starts: Vec<usize> = trace.iter().map(|met| met.start).collect();
+        assert!(starts.iter().copied().eq(0..VALUES_MAX));
+        assert!(trace.0.capacity() <= 2 * VALUES_MAX);
     }
 }
