@@ -26,6 +26,9 @@ pub(super) struct Part {
 }
 
 impl Part {
+    /// So many bytes are looked at, however many it has.
+    pub(super) const LOOKED_AT: usize = 16;
+
     /// What no bytes begin with: the head has what the mask takes away.
     const NONE: Self = Self { head: [1; 16], mask: [0; 16], length: 0 };
 

@@ -59,7 +59,7 @@ fn read_on(
     shape: &mut Shape,
     columns: &mut [ColumnBuilder],
 ) -> Option<usize> {
-    let trace = template.begin_trace();
+    let trace = template.begin_trace(&left);
     let filled = left.within + template.filled(&left);
     let mut reader = Reader { bytes: sight.bytes, shape, columns, filled, trace };
     let end = reader.resume(&left, template).filter(|end| sight.ends_at(*end));

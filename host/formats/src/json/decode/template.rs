@@ -79,7 +79,7 @@ pub(super) enum Followed {
 /// Where reading goes on key by key.
 #[derive(Clone, Copy)]
 pub(super) struct Left {
-    /// The first step that was not followed; none: the record is read from its beginning.
+    /// The first step that was not followed; 0: the record is read from its beginning.
     step: usize,
     /// Where the value before ends.
     pub(super) at: usize,
@@ -87,10 +87,12 @@ pub(super) struct Left {
     pub(super) within: usize,
     /// Columns hold a part of the record, which is read from its beginning all the same.
     pub(super) forgets: bool,
+    /// It ends where the bytes end, and says nothing of how others are written.
+    is_cut_short: bool,
 }
 
 impl Left {
-    const BEGINNING: Self = Self { step: 0, at: 0, within: 0, forgets: false };
+    const BEGINNING: Self = Self { step: 0, at: 0, within: 0, forgets: false, is_cut_short: false };
 }
 
 impl Template {
@@ -126,7 +128,8 @@ impl Template {
                 outer = at;
             }
             let Some(begin) = step.lead.behind(bytes, at) else {
-                return Some(self.left(index, outer, within));
+                let is_cut_short = bytes.len() - at.min(bytes.len()) < Part::LOOKED_AT;
+                return Some(self.left(index, (outer, within), is_cut_short));
             };
             at = match step.value {
                 Value::None => begin,
@@ -157,24 +160,28 @@ impl Template {
             };
         }
         if !self.is_whole {
-            return Some(self.left(self.steps.len(), at, within));
+            return Some(self.left(self.steps.len(), (at, within), false));
         }
         self.misses = 0;
         Some(Followed::Whole { end: at, filled: self.columns + within })
     }
 
-    /// The record is written otherwise from this step on. The last of its own keys that was read ends at `outer`.
+    /// The record is written otherwise from this step on, or too few bytes are left to say so. The last of its own keys that was read ends
+    /// at `at`.
     #[cold]
-    fn left(&mut self, step: usize, outer: usize, within: usize) -> Followed {
-        self.misses = (self.misses + 1).min(MISSES_MAX);
-        self.untried = if self.misses == MISSES_MAX { UNTRIED } else { 0 };
+    fn left(&mut self, step: usize, (at, within): (usize, usize), is_cut_short: bool) -> Followed {
+        // All that is known of a record of too many keys is no miss.
+        if !is_cut_short && (step < self.steps.len() || self.steps.is_empty()) {
+            self.misses = (self.misses + 1).min(MISSES_MAX);
+            self.untried = if self.misses == MISSES_MAX { UNTRIED } else { 0 };
+        }
         let followed = &self.steps[..step];
         let is_next = self.steps.get(step).is_none_or(|step| step.is_outer);
         let first = if is_next { step } else { last_outer(followed) };
         Followed::Until(match followed[first..].iter().all(|step| step.value == Value::None) {
-            true => Left { step: first, at: outer, within, forgets: false },
+            true => Left { step: first, at, within, forgets: false, is_cut_short },
             // What was read of an object that is not read to its end is read again.
-            false => Left { forgets: true, ..Left::BEGINNING },
+            false => Left { forgets: true, is_cut_short, ..Left::BEGINNING },
         })
     }
 
@@ -189,8 +196,8 @@ impl Template {
     }
 
     /// Lends what a record is noted in that is to be learned; none: it is not.
-    pub(super) fn begin_trace(&mut self) -> Option<Trace> {
-        (self.unlearned == 0).then(|| {
+    pub(super) fn begin_trace(&mut self, left: &Left) -> Option<Trace> {
+        (self.unlearned == 0 && !left.is_cut_short).then(|| {
             let mut trace = mem::take(&mut self.trace);
             trace.clear();
             trace
@@ -206,7 +213,7 @@ impl Template {
         columns: &[ColumnBuilder],
     ) {
         let Some(trace) = trace else {
-            self.unlearned -= 1;
+            self.unlearned -= u32::from(!left.is_cut_short);
             return;
         };
         self.pause = (2 * self.pause + 1).min(LEARN_EVERY - 1);
@@ -238,7 +245,8 @@ impl Template {
     fn add(&mut self, lead: &[u8], met: Option<&Met>, columns: &[ColumnBuilder]) {
         let room = (STEPS_MAX + 1).saturating_sub(self.steps.len());
         let is_outer = self.steps.last().is_none_or(|last| last.key.is_some());
-        let parts = lead.chunks(16).chain(lead.is_empty().then_some(lead)).take(room);
+        debug_assert!(!lead.is_empty(), "values lie apart");
+        let parts = lead.chunks(Part::LOOKED_AT).take(room);
         let first = self.steps.len();
         self.steps.extend(parts.map(|part| Step {
             lead: Part::of(part),
