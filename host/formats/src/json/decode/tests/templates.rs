@@ -66,7 +66,7 @@ fn record() -> impl Strategy<Value = String> {
     of_form.prop_map(|(mut entries, left_out, more, end)| {
         // Wherever that is, also within an object.
         if let Some(index) = more {
-            entries[index].1 += ",\"z\":1";
+            entries[index].1 += ",\"y\":1";
         }
         if let Some(index) = left_out {
             entries.remove(index);
@@ -197,10 +197,11 @@ fn objects_are_followed_like_the_record_and_one_that_differs_is_read_from_the_be
     assert_eq!(followed(&mut decoder, r#"{"store":"s","deep":{"er":2},"price":1}"#), Some(12));
     assert_eq!(followed(&mut decoder, r#"{"store":"s","deep":{"x":1,"y":2},"price":1}"#), Some(0));
     // What was read of an object that goes on otherwise is read again, and not twice.
-    let same = |end: &str| format!(r#"{{"store":"s","deep":{{"x":1,"er":2{end}"#);
-    let more = same(r#","z":3},"price":1}"#);
-    assert_eq!(followed(&mut decoder, &more), Some(0));
-    each_as_alone(&[record.to_owned(), more, record.to_owned(), same("},\"price\":1}")]).unwrap();
+    for key in ["er", "z"] {
+        let one = |end: &str| format!(r#"{{"store":"s","deep":{{"x":1,"{key}":2{end},"price":1}}"#);
+        let (whole, more) = (one("}"), one(r#","y":3}"#));
+        each_as_alone(&[whole.clone(), more.clone(), whole.clone(), more, whole]).unwrap();
+    }
     // However it comes to the second object of that name, it is the second.
     let twice = r#"{"store":"s","deep":{"x":1,"er":2},"deep":{"x":1,"er":3},"price":1}"#;
     assert!(!read(&mut decoder, twice));
