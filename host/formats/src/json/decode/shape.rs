@@ -45,7 +45,7 @@ struct Key {
 }
 
 /// What is done with the value of a key.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy)]
 pub(super) enum Way {
     /// Nobody wants it.
     Skip,

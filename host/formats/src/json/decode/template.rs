@@ -43,7 +43,6 @@ pub(super) struct Template {
 struct Step {
     lead: Part,
     value: Value,
-    way: Way,
     of: Home,
     /// The record's own key that ends with this step.
     key: Option<KeyPlace>,
@@ -251,7 +250,6 @@ impl Template {
         self.steps.extend(parts.map(|part| Step {
             lead: Part::of(part),
             value: Value::None,
-            way: Way::Skip,
             of: Home::RECORD,
             key: None,
             is_outer: false,
@@ -262,7 +260,7 @@ impl Template {
         let (Some(last), Some(met)) = (self.steps.last_mut(), met) else { return };
         match met.what {
             What::Value { way, of, key } => {
-                (last.value, last.way, last.of, last.key) = (value(way, columns), way, of, key);
+                (last.value, last.of, last.key) = (value(way, columns), of, key);
             }
             What::End(key) => last.key = Some(key),
         }
@@ -270,8 +268,8 @@ impl Template {
 }
 
 fn columns_of(steps: &[Step]) -> usize {
-    let values = steps.iter().filter(|step| step.value != Value::None);
-    values.filter(|step| matches!(step.way, Way::Column(_))).count()
+    let is_column = |value| matches!(value, Value::Text(_) | Value::Number(_) | Value::Other(_));
+    steps.iter().filter(|step| is_column(step.value)).count()
 }
 
 /// The last step from which on a key of the record's own may follow in another way.

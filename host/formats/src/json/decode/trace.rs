@@ -17,7 +17,7 @@ pub(super) struct Met {
     pub(super) what: What,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy)]
 pub(super) enum What {
     Value {
         way: Way,
@@ -30,7 +30,7 @@ pub(super) enum What {
 }
 
 /// The object that a key lies in.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy)]
 pub(super) struct Home {
     pub(super) object: usize,
     /// How many objects it lies in; 0: it is the record.
