@@ -185,12 +185,12 @@ impl Reader<'_> {
     fn note(&mut self, bytes: Range<usize>, key: Led, home: Home) {
         let Range { start, end } = bytes;
         let own_key = home.is_record().then_some(key.place);
-        let what = match (key.way, own_key) {
-            (Way::Field(field), Some(key)) if self.shape.is_object(home.object, field) => {
-                What::End(key)
-            }
-            (Way::Field(field), None) if self.shape.is_object(home.object, field) => return,
-            (way, key) => What::Value { way, of: home, key },
+        let object = home.object;
+        let is_object = matches!(key.way, Way::Field(field) if self.shape.is_object(object, field));
+        let what = match (is_object, own_key) {
+            (true, Some(key)) => What::End(key),
+            (true, None) => return,
+            (false, own_key) => What::Value { way: key.way, of: home, key: own_key },
         };
         let start = if matches!(what, What::End(_)) { end } else { start };
         self.trace.iter_mut().for_each(|trace| trace.push(Met { start, end, what }));

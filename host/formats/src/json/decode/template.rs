@@ -14,7 +14,7 @@ use super::trace::{Home, Met, Trace, VALUES_MAX, What};
 const STEPS_MAX: usize = VALUES_MAX;
 
 /// Of records that are written in another way, one in so many is learned in the end, and more at the beginning: to learn one costs
-/// as much as to read two.
+/// more than to read it.
 const LEARN_EVERY: u32 = 64;
 
 /// After so many in a row that were written in another way the next are read key by key at once, and then one is tried.
@@ -233,7 +233,7 @@ impl Template {
         self.trace = trace;
     }
 
-    /// The record could not be read, or was not to be learned after all.
+    /// The record could not be read: nothing is learned of it.
     pub(super) fn give_back(&mut self, trace: Option<Trace>) {
         if let Some(trace) = trace {
             self.trace = trace;

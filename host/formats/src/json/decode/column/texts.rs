@@ -35,12 +35,10 @@ impl ColumnBuilder {
     /// The content of a string.
     #[inline]
     pub(in super::super) fn push_text(&mut self, text: &str) -> Offer {
+        if self.push_bytes(text.as_bytes()) {
+            return Offer::Taken;
+        }
         match (&mut self.values, self.kind) {
-            (Values::Text { offsets, bytes }, _) => {
-                bytes.extend_from_slice(text.as_bytes());
-                offsets.push(text_offset(bytes.len()));
-                Offer::Taken
-            }
             (_, ColumnType::Decimal { precision, scale }) => {
                 self.push_decimal(text.as_bytes(), precision, scale)
             }
