@@ -9,6 +9,7 @@
 pub mod time;
 pub mod time_text;
 pub mod varlen;
+pub mod codes;
 pub mod schema;
 pub mod partition;
 pub mod printable;

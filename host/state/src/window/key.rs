@@ -10,7 +10,7 @@ use arrow::array::{
 };
 use arrow::datatypes::{
     ArrowPrimitiveType, DataType, Date32Type, Decimal64Type, Decimal128Type, Field, Float64Type,
-    Int64Type, TimeUnit, TimestampMicrosecondType,
+    Int64Type, TimeUnit, TimestampMicrosecondType, UInt32Type,
 };
 use std::sync::Arc;
 
@@ -80,6 +80,8 @@ enum ColumnEncoder<'a> {
     Long(&'a [i64], &'a ArrayRef),
     Decimal128(&'a arrow::array::Decimal128Array),
     Date(&'a arrow::array::Date32Array),
+    /// Texts by code.
+    Coded(&'a [u32], &'a arrow::array::StringArray, &'a ArrayRef),
 }
 
 impl<'a> ColumnEncoder<'a> {
@@ -98,6 +100,10 @@ impl<'a> ColumnEncoder<'a> {
             }
             DataType::Decimal128(..) => Self::Decimal128(column.as_primitive()),
             DataType::Date32 => Self::Date(column.as_primitive::<Date32Type>()),
+            DataType::Dictionary(..) => {
+                let dictionary = column.as_dictionary::<UInt32Type>();
+                Self::Coded(dictionary.keys().values(), dictionary.values().as_string(), column)
+            }
             other => {
                 panic!("no key of type {other}: the pipeline's check admits only declared types")
             }
@@ -113,6 +119,7 @@ impl<'a> ColumnEncoder<'a> {
             Self::Long(_, column) => column.is_null(row),
             Self::Decimal128(column) => column.is_null(row),
             Self::Date(column) => column.is_null(row),
+            Self::Coded(.., column) => column.is_null(row),
         };
         if null {
             return bytes.push(0);
@@ -130,6 +137,9 @@ impl<'a> ColumnEncoder<'a> {
                 bytes.extend_from_slice(&column.value(row).to_le_bytes());
             }
             Self::Date(column) => push_long(bytes, i64::from(column.value(row)).to_le_bytes()),
+            Self::Coded(codes, values, _) => {
+                push_text(bytes, values.value(codes[row] as usize).as_bytes());
+            }
         }
     }
 }

@@ -1,8 +1,8 @@
 //! Rows by the codes of their keys against rows one by one.
 
-use arrow::array::{Array, BooleanArray, Date32Array};
+use arrow::array::{Array, AsArray, BooleanArray, Date32Array, DictionaryArray, PrimitiveArray};
+use arrow::datatypes::UInt32Type;
 
-use super::hash::PairHash;
 use super::*;
 
 /// Few values, so that rows share them, and those among them that are told apart by little.
@@ -40,6 +40,21 @@ fn any_column() -> impl Strategy<Value = ArrayRef> {
 }
 
 const ROWS: usize = 80;
+
+/// The texts by code. In order: each value stands in a row, and none before that of a lower code.
+fn dictionary(column: &ArrayRef, in_order: bool) -> ArrayRef {
+    let texts: Vec<Option<&str>> = column.as_string::<i32>().iter().collect();
+    let mut values: Vec<Option<&str>> = Vec::new();
+    texts.iter().for_each(|text| values.extend((!values.contains(text)).then_some(*text)));
+    if !in_order {
+        values.insert(0, Some("in no row"));
+        values.reverse();
+    }
+    let code = |text| values.iter().position(|value| *value == text).unwrap() as u32;
+    let codes: Vec<u32> = texts.iter().map(|text| code(*text)).collect();
+    let codes = PrimitiveArray::<UInt32Type>::new(codes.into(), column.nulls().cloned());
+    Arc::new(DictionaryArray::new(codes, Arc::new(StringArray::from(values))))
+}
 
 /// Where rows lie: in runs, some of them in a place that came before.
 fn places() -> impl Strategy<Value = Vec<Place>> {
@@ -108,6 +123,30 @@ proptest! {
     }
 
     #[test]
+    fn keys_of_a_dictionary_are_those_of_its_texts(
+        columns in prop::collection::vec(texts(), 1..3), step in 1..3_u32, skip in 0..40_u32,
+        order in any::<bool>(),
+    ) {
+        let rows: Vec<u32> = (skip..ROWS as u32).step_by(step as usize).collect();
+        let coded: Vec<ArrayRef> = columns.iter().map(|column| dictionary(column, order)).collect();
+        let codes: Vec<_> = coded.iter().map(|column| {
+            let dictionary = column.as_dictionary::<UInt32Type>();
+            ColumnCodes::of_dictionary(dictionary.keys().values(), dictionary.values().len())
+        }).collect();
+        prop_assert!(!order || codes.iter().all(Option::is_some));
+        let known: Vec<_> = codes.iter().map(Option::as_ref).collect();
+        for known in [&known, &vec![None; known.len()]] {
+            let (keys, found) =
+                (RowKeys::with_codes(&coded, known, &rows), RowKeys::new(&columns, &rows));
+            for row in 0..rows.len() {
+                prop_assert_eq!(keys.key(row), found.key(row));
+                prop_assert_eq!(keys.hash(row), found.hash(row));
+                prop_assert_eq!(keys.shard(row), found.shard(row));
+            }
+        }
+    }
+
+    #[test]
     fn rows_find_the_same_groups_by_code_as_by_hash(
         calls in prop::collection::vec((texts(), places()), 1..4),
     ) {
@@ -168,20 +207,4 @@ fn more_places_and_keys_than_have_room_are_found_by_hash() {
     // In each place other keys, of four rows each.
     let expected: Vec<u32> = rows.iter().map(|row| row / 4).collect();
     assert_eq!(touched.groups, expected);
-}
-
-#[test]
-fn chosen_numbers_do_not_share_a_place_of_the_table() {
-    const PLACES: u64 = 4_096;
-    let numbers: [fn(u64) -> (u64, u64); 4] =
-        [|it| (it, 0), |it| (it * PLACES, 0), |it| (it << 32, 0), |it| (0, it << 56 | it)];
-    for seed in [1, 2, 0x9e37_79b9_7f4a_7c15, u64::MAX] {
-        let hash = PairHash::with_seed(seed);
-        for number in numbers {
-            let mut places = vec![0; PLACES as usize];
-            (0..500).for_each(|it| places[(hash.of(number(it)) % PLACES) as usize] += 1);
-            let most = places.into_iter().max().unwrap();
-            assert!(most <= 12, "{most} numbers in one place with seed {seed}");
-        }
-    }
 }
