@@ -3,7 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
-use arrow::datatypes::{DataType, Field, TimeUnit};
+use arrow::array::ArrayRef;
+use arrow::datatypes::{DataType, Field, Fields, SchemaRef, TimeUnit};
 
 use crate::time_text::TimeFormat;
 
@@ -198,6 +199,19 @@ pub fn decimal_digits(data_type: &DataType) -> Option<(u8, i8)> {
 /// The Arrow type of every time: microseconds, UTC (docs/design/decisions.md#d10).
 pub fn timestamp_type() -> DataType {
     DataType::Timestamp(TimeUnit::Microsecond, Some(Arc::from("UTC")))
+}
+
+/// The fields with the types that their columns have: a dictionary, where the rows share values.
+pub fn with_types(fields: &SchemaRef, columns: &[ArrayRef]) -> SchemaRef {
+    let mut each = fields.fields().iter().zip(columns);
+    if each.all(|(field, column)| field.data_type() == column.data_type()) {
+        return Arc::clone(fields);
+    }
+    let typed = |(field, column): (&Arc<Field>, &ArrayRef)| {
+        field.as_ref().clone().with_data_type(column.data_type().clone())
+    };
+    let fields: Fields = fields.fields().iter().zip(columns).map(typed).collect();
+    Arc::new(arrow::datatypes::Schema::new(fields))
 }
 
 /// The type as pipeline files have it.

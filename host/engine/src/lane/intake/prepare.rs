@@ -48,9 +48,9 @@ pub(super) fn prepare(
     let mut prepared = Prepared {
         chunk: chunk.clone(),
         rows: Rows {
+            codes: Codes::of(&decoded.batch),
             batch: decoded.batch,
             picked: None,
-            codes: Codes::default(),
             records: decoded.records,
             first,
             times: Vec::with_capacity(records),

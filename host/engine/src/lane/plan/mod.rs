@@ -1,6 +1,7 @@
 //! What a lane does with a record, fixed between two barriers: which columns are read, which plugin stands where
 //! and what it is given. Made anew when a module is activated.
 
+mod coded;
 pub(in crate::lane) mod columns;
 mod future;
 mod jump;
@@ -56,6 +57,8 @@ pub(super) struct Plan {
     schema: Schema,
     /// Declared columns that somebody reads, ascending.
     wanted: Vec<usize>,
+    /// Those of them whose readers all take codes.
+    pub(super) coded: Vec<usize>,
     /// Those of them that are no part of a record's value.
     pub(super) metadata: Option<MetadataColumns>,
     pub(super) event_time: EventTimeSource,
@@ -192,6 +195,7 @@ impl Plan {
         for (stage, wide) in stages.zip(wide.all_stages()) {
             stage.declared = Arc::clone(&wide.declared);
         }
+        plan.coded = coded::columns(&plan);
         Ok(plan)
     }
 
@@ -227,6 +231,7 @@ impl Plan {
             schema: pipeline.schema.clone(),
             metadata: MetadataColumns::new(&pipeline.schema, &wanted),
             wanted,
+            coded: Vec::new(),
             event_time,
             future: FutureGuard::new(&pipeline.event_time),
             jump: JumpGuard::new(&pipeline.event_time),
@@ -299,7 +304,7 @@ impl Plan {
 
     /// A decoder for the columns that somebody reads.
     pub(super) fn decoder(&self) -> Decoder {
-        Decoder::new(&self.schema, &self.wanted)
+        Decoder::new(&self.schema, &self.wanted).with_codes(&self.schema, &self.coded)
     }
 }
 

@@ -3,9 +3,10 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, DictionaryArray, PrimitiveArray, UInt32Array};
+use arrow::array::{Array, ArrayRef, AsArray, DictionaryArray, PrimitiveArray, UInt32Array};
 use arrow::compute::take;
-use arrow::datatypes::UInt32Type;
+use arrow::datatypes::{DataType, UInt32Type};
+use arrow::record_batch::RecordBatch;
 
 use sluicegate_state::window::ColumnCodes;
 
@@ -17,6 +18,18 @@ pub(in crate::lane) struct Codes {
 }
 
 impl Codes {
+    /// Those of the columns that were decoded as dictionaries.
+    pub(in crate::lane) fn of(batch: &RecordBatch) -> Self {
+        let codes = |column: &ArrayRef| {
+            let dictionary = column.as_dictionary_opt::<UInt32Type>()?;
+            let values = dictionary.values().len();
+            ColumnCodes::of_dictionary(dictionary.keys().values(), values)
+        };
+        let columns = batch.columns().iter().enumerate();
+        let known = columns.filter_map(|(index, column)| Some((index, Some(codes(column)?))));
+        Self { known: known.collect() }
+    }
+
     /// Those of a column, if they were looked for and found.
     pub(in crate::lane) fn known(&self, column: usize) -> Option<&ColumnCodes> {
         let known = self.known.iter().find(|(known, _)| *known == column);
@@ -25,6 +38,9 @@ impl Codes {
 
     /// A column of texts as a dictionary; none if too many rows have values of their own.
     pub(super) fn dictionary(&mut self, column: usize, array: &ArrayRef) -> Option<ArrayRef> {
+        if is_dictionary(array) {
+            return Some(Arc::clone(array));
+        }
         if self.known.iter().all(|(known, _)| *known != column) {
             self.known.push((column, ColumnCodes::new(array)));
         }
@@ -37,9 +53,23 @@ impl Codes {
     }
 }
 
+/// Whether rows of this column have codes instead of values.
+pub(super) fn is_dictionary(column: &ArrayRef) -> bool {
+    matches!(column.data_type(), DataType::Dictionary(..))
+}
+
+/// The values of rows, whether they have codes for them or not.
+pub(super) fn plain(column: ArrayRef) -> ArrayRef {
+    match column.as_any_dictionary_opt() {
+        Some(dictionary) => take(dictionary.values(), dictionary.keys(), None)
+            .expect("codes are the places of values"),
+        None => column,
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use arrow::array::{AsArray, StringArray};
+    use arrow::array::StringArray;
 
     use super::*;
 

@@ -14,11 +14,12 @@ use arrow::record_batch::{RecordBatch, RecordBatchOptions};
 use sluicegate_model::dead_letter::DeadLetterKind;
 use sluicegate_model::module::ModuleDigest;
 use sluicegate_model::refusal::Refusal;
+use sluicegate_model::schema::with_types;
 use sluicegate_model::time::EventTime;
 use sluicegate_state::window::RowSelection;
 
 use super::plan::FittedStage;
-use codes::Codes;
+use codes::{Codes, is_dictionary, plain};
 
 /// A run of records of one block.
 #[derive(Clone, Debug)]
@@ -270,35 +271,39 @@ impl Rows {
             let coded =
                 if by_code.contains(&place) { codes.dictionary(*column, array) } else { None };
             let array = coded.unwrap_or_else(|| Arc::clone(array));
-            let schema = batch.schema_ref();
-            let field = schema.field(*column).clone();
-            fields.push(field.with_data_type(array.data_type().clone()));
+            fields.push(Arc::clone(&batch.schema_ref().fields()[*column]));
             arrays.push(match &indices {
                 Some(indices) => gather(&array, indices),
                 None => array,
             });
         }
+        let schema = with_types(&Arc::new(Schema::new(fields)), &arrays);
         let options = RecordBatchOptions::new().with_row_count(Some(self.len()));
-        RecordBatch::try_new_with_options(Arc::new(Schema::new(fields)), arrays, &options)
+        RecordBatch::try_new_with_options(schema, arrays, &options)
             .expect("gathered columns have as many rows as were picked")
     }
 }
 
-/// The columns `columns` of a batch, with the rows `picked`, or without a copy if all are.
+/// The columns `columns` of a batch, with the rows `picked`, or without a copy if all are. Of columns by code the values.
 pub(super) fn project(
     batch: &RecordBatch,
     columns: &[usize],
     picked: Option<&[u32]>,
 ) -> RecordBatch {
-    let Some(picked) = picked else {
-        return batch.project(columns).expect("fitted columns are columns of the rows");
+    let has_codes = columns.iter().any(|column| is_dictionary(batch.column(*column)));
+    let projected = batch.project(columns).expect("fitted columns are columns of the rows");
+    if picked.is_none() && !has_codes {
+        return projected;
+    }
+    let indices = picked.map(|picked| UInt32Array::from_iter_values(picked.iter().copied()));
+    let pick = |column: &ArrayRef| {
+        plain(indices.as_ref().map_or_else(|| Arc::clone(column), |rows| gather(column, rows)))
     };
-    let schema = batch.schema().project(columns).expect("fitted columns are columns of the rows");
-    let indices = UInt32Array::from_iter_values(picked.iter().copied());
-    let gather = |column: &usize| gather(batch.column(*column), &indices);
-    let columns = columns.iter().map(gather).collect();
-    let options = RecordBatchOptions::new().with_row_count(Some(picked.len()));
-    RecordBatch::try_new_with_options(Arc::new(schema), columns, &options)
+    let columns: Vec<ArrayRef> = projected.columns().iter().map(pick).collect();
+    let rows = picked.map_or(batch.num_rows(), <[u32]>::len);
+    let options = RecordBatchOptions::new().with_row_count(Some(rows));
+    let schema = with_types(projected.schema_ref(), &columns);
+    RecordBatch::try_new_with_options(schema, columns, &options)
         .expect("gathered columns have as many rows as were picked")
 }
 

@@ -17,6 +17,7 @@ mod mapped;
 mod firing;
 mod promises;
 mod bounds;
+mod coded;
 mod trial;
 mod scripts;
 mod shadow;

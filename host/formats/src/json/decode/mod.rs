@@ -41,7 +41,7 @@ use column::ColumnBuilder;
 use plain::{BYTES_BEHIND, Sight};
 use reason::Fault;
 use shape::Shape;
-use sluicegate_model::schema::{Column, ColumnType, Schema};
+use sluicegate_model::schema::{Column, ColumnType, Schema, with_types};
 use sluicegate_model::varlen::Varlen;
 use template::Template;
 
@@ -98,7 +98,19 @@ impl Decoder {
         }
     }
 
-    /// The Arrow schema of every batch that [`Decoder::decode`] makes.
+    /// The same, with those columns of texts that stand in the value and whose indexes in `schema` are among `coded` as
+    /// dictionaries (`UInt32` → `Utf8`), wherever rows share their texts. Each text stands in a row, and none before that of a lower
+    /// code.
+    pub fn with_codes(mut self, schema: &Schema, coded: &[usize]) -> Self {
+        let names: Vec<_> = coded.iter().map(|index| &schema.columns[*index].name).collect();
+        let columns = self.columns.iter_mut();
+        columns
+            .filter(|it| names.iter().any(|name| *name == it.name()))
+            .for_each(ColumnBuilder::code);
+        self
+    }
+
+    /// The Arrow schema of every batch that [`Decoder::decode`] makes, where no column is a dictionary.
     pub fn schema(&self) -> &SchemaRef {
         &self.fields
     }
@@ -107,7 +119,7 @@ impl Decoder {
     pub fn decode(&mut self, values: &Varlen, range: Range<usize>) -> Decoded {
         let text = ArenaText::new(values, &range);
         for column in &mut self.columns {
-            column.reserve(range.len());
+            column.begin(range.len());
         }
         let mut taking =
             Taking { range: range.clone(), kept: None, rejects: Vec::new(), reread: 0 };
@@ -213,9 +225,9 @@ impl Decoder {
     }
 
     fn finish(&mut self, rows: usize) -> RecordBatch {
-        let columns = self.columns.iter_mut().map(|column| column.finish(rows)).collect();
+        let columns: Vec<_> = self.columns.iter_mut().map(|it| it.finish(rows)).collect();
         let options = RecordBatchOptions::new().with_row_count(Some(rows));
-        RecordBatch::try_new_with_options(Arc::clone(&self.fields), columns, &options)
+        RecordBatch::try_new_with_options(with_types(&self.fields, &columns), columns, &options)
             .expect("every builder makes its field's type, and holds one value a row")
     }
 }

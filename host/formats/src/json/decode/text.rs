@@ -68,3 +68,20 @@ pub(super) fn escape(bytes: &[u8], at: usize) -> Option<(char, usize)> {
     };
     Some((char, at + 2))
 }
+
+/// Appends what the text says that begins at `at` and has escapes. The place behind the quote that ends it; None as above.
+pub(super) fn unescape(record: &[u8], mut at: usize, bytes: &mut Vec<u8>) -> Option<usize> {
+    loop {
+        let end = plain_end(record, at);
+        bytes.extend_from_slice(record.get(at..end)?);
+        match byte(record, end) {
+            b'"' => return Some(end + 1),
+            b'\\' => {
+                let (char, behind) = escape(record, end)?;
+                bytes.extend_from_slice(char.encode_utf8(&mut [0; 4]).as_bytes());
+                at = behind;
+            }
+            _ => return None,
+        }
+    }
+}

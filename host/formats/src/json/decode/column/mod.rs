@@ -1,14 +1,19 @@
 //! The values of one column as they are decoded: plain vectors that become Arrow arrays without a copy.
 
+mod arena;
+mod coded;
 mod texts;
 
 use std::sync::Arc;
 
 use arrow::array::{
     ArrayRef, BooleanArray, Date32Array, Decimal64Array, Decimal128Array, Float64Array, Int64Array,
-    StringArray, TimestampMicrosecondArray,
+    TimestampMicrosecondArray,
 };
-use arrow::buffer::{BooleanBuffer, Buffer, NullBuffer, OffsetBuffer, ScalarBuffer};
+use arrow::buffer::{BooleanBuffer, NullBuffer, ScalarBuffer};
+
+use arena::Arena;
+use coded::{CodedTexts, Coding};
 
 use super::number::{self, NumberFault, POWERS};
 use super::plain_number::PlainNumber;
@@ -22,6 +27,10 @@ pub(super) struct ColumnBuilder {
     form: TextForm,
     plain: Option<Scaled>,
     values: Values,
+    /// None: rows never have codes.
+    coding: Option<Coding>,
+    /// A text without its escapes. Its memory is used again.
+    unescaped: Vec<u8>,
     /// Rows that are null, ascending: nothing is spent on rows that are not.
     null_rows: Vec<u32>,
 }
@@ -45,10 +54,8 @@ enum Values {
     Float64(Vec<f64>),
     Bool(Vec<bool>),
     Date(Vec<i32>),
-    Text {
-        offsets: Vec<i32>,
-        bytes: Vec<u8>,
-    },
+    Text(Arena),
+    Coded(CodedTexts),
 }
 
 /// What came of offering a value to a column.
@@ -78,6 +85,8 @@ impl ColumnBuilder {
             form: column.form.clone(),
             plain: Scaled::of(column.kind),
             values: Values::new(column.kind),
+            coding: None,
+            unescaped: Vec::new(),
             null_rows: Vec::new(),
         }
     }
@@ -110,19 +119,24 @@ impl ColumnBuilder {
         self.plain.is_some()
     }
 
-    /// Room for that many more rows.
-    pub(super) fn reserve(&mut self, rows: usize) {
+    /// Its rows have codes from now on wherever they share texts, if it has any.
+    pub(super) fn code(&mut self) {
+        self.coding = self.has_texts().then(Coding::default);
+    }
+
+    /// Begins a batch, with room for that many rows.
+    pub(super) fn begin(&mut self, rows: usize) {
+        if let Some(coded) = self.coding.as_mut().and_then(|coding| coding.begin(rows)) {
+            self.values = Values::Coded(coded);
+        }
         match &mut self.values {
             Values::Int64(values) => values.reserve(rows),
             Values::Int128(values) => values.reserve(rows),
             Values::Float64(values) => values.reserve(rows),
             Values::Bool(values) => values.reserve(rows),
             Values::Date(values) => values.reserve(rows),
-            Values::Text { offsets, bytes } => {
-                offsets.reserve(rows + 1);
-                // A guess that saves the first few steps of growing.
-                bytes.reserve(rows * 8);
-            }
+            Values::Text(texts) => texts.reserve(rows),
+            Values::Coded(_) => {}
         }
     }
 
@@ -135,7 +149,8 @@ impl ColumnBuilder {
             Values::Float64(values) => values.len(),
             Values::Bool(values) => values.len(),
             Values::Date(values) => values.len(),
-            Values::Text { offsets, .. } => offsets.len() - 1,
+            Values::Text(texts) => texts.len(),
+            Values::Coded(texts) => texts.len(),
         }
     }
 
@@ -147,11 +162,8 @@ impl ColumnBuilder {
             Values::Float64(values) => values.truncate(rows),
             Values::Bool(values) => values.truncate(rows),
             Values::Date(values) => values.truncate(rows),
-            Values::Text { offsets, bytes } => {
-                offsets.truncate(rows + 1);
-                let end = *offsets.last().expect("there is one offset more than values");
-                bytes.truncate(usize::try_from(end).expect("offsets are not negative"));
-            }
+            Values::Text(texts) => texts.truncate(rows),
+            Values::Coded(texts) => texts.truncate(rows),
         }
         while self.null_rows.last().is_some_and(|row| *row as usize >= rows) {
             self.null_rows.pop();
@@ -169,9 +181,11 @@ impl ColumnBuilder {
                 Values::Float64(values) => values.push(0.0),
                 Values::Bool(values) => values.push(false),
                 Values::Date(values) => values.push(0),
-                Values::Text { offsets, .. } => {
-                    let end = *offsets.last().expect("there is one offset more than values");
-                    offsets.push(end);
+                Values::Text(texts) => texts.push(&[]),
+                Values::Coded(texts) => {
+                    if !texts.push_null() {
+                        self.end_codes().push(&[]);
+                    }
                 }
             }
         }
@@ -286,10 +300,8 @@ impl ColumnBuilder {
                 Arc::new(BooleanArray::new(BooleanBuffer::from(values.as_slice()), nulls))
             }
             Values::Date(values) => Arc::new(Date32Array::new(values.into(), nulls)),
-            Values::Text { offsets, bytes } => {
-                let offsets = OffsetBuffer::new(ScalarBuffer::from(offsets));
-                Arc::new(StringArray::new(offsets, Buffer::from_vec(bytes), nulls))
-            }
+            Values::Text(texts) => texts.finish(nulls),
+            Values::Coded(texts) => self.coding.get_or_insert_default().finish(texts, nulls),
         }
     }
 
@@ -342,9 +354,7 @@ impl Values {
     fn new(kind: ColumnType) -> Self {
         match kind {
             // No record has bytes in its JSON; a column of them is never offered a value.
-            ColumnType::String | ColumnType::Json | ColumnType::Binary => {
-                Self::Text { offsets: vec![0], bytes: Vec::new() }
-            }
+            ColumnType::String | ColumnType::Json | ColumnType::Binary => Self::Text(Arena::new()),
             ColumnType::Float64 => Self::Float64(Vec::new()),
             ColumnType::Bool => Self::Bool(Vec::new()),
             ColumnType::Date => Self::Date(Vec::new()),

@@ -3,7 +3,7 @@
 use super::super::moment::{day, moment};
 use super::super::number;
 use super::super::text;
-use super::super::word::byte;
+use super::arena::Arena;
 use super::{ColumnBuilder, Offer, Values};
 use sluicegate_model::schema::ColumnType;
 
@@ -26,10 +26,29 @@ impl ColumnBuilder {
 
     /// A text that is part of one whose UTF-8 was checked. False: the column has no texts.
     fn push_bytes(&mut self, text: &[u8]) -> bool {
-        let Values::Text { offsets, bytes } = &mut self.values else { return false };
-        bytes.extend_from_slice(text);
-        offsets.push(text_offset(bytes.len()));
+        match &mut self.values {
+            Values::Text(texts) => texts.push(text),
+            Values::Coded(texts) => {
+                if !texts.push(text) {
+                    self.end_codes().push(text);
+                }
+            }
+            _ => return false,
+        }
         true
+    }
+
+    /// The rows have too many texts to be coded: they have them one by one from now on.
+    #[cold]
+    pub(super) fn end_codes(&mut self) -> &mut Arena {
+        if let Values::Coded(texts) = &self.values {
+            let coding = self.coding.get_or_insert_default();
+            self.values = Values::Text(coding.give_up(texts));
+        }
+        match &mut self.values {
+            Values::Text(texts) => texts,
+            _ => unreachable!("only texts are coded"),
+        }
     }
 
     /// The content of a string.
@@ -73,12 +92,15 @@ impl ColumnBuilder {
     /// The text of a column of texts that is the first `length` bytes of `chunk`, at most all. False: it has no texts.
     #[inline(always)]
     pub(in super::super) fn push_short_text(&mut self, chunk: &[u8; 16], length: usize) -> bool {
-        let Values::Text { offsets, bytes } = &mut self.values else { return false };
-        let end = bytes.len() + length;
-        // Copying as many bytes each time is cheaper than asking how many.
-        bytes.extend_from_slice(chunk);
-        bytes.truncate(end);
-        offsets.push(text_offset(end));
+        match &mut self.values {
+            Values::Text(texts) => texts.push_short(chunk, length),
+            Values::Coded(texts) => {
+                if !texts.push_short(chunk, length) {
+                    self.end_codes().push_short(chunk, length);
+                }
+            }
+            _ => return false,
+        }
         true
     }
 
@@ -87,25 +109,18 @@ impl ColumnBuilder {
     pub(in super::super) fn push_escaped_text(
         &mut self,
         record: &[u8],
-        mut at: usize,
+        at: usize,
     ) -> Option<usize> {
-        let Values::Text { offsets, bytes } = &mut self.values else { return None };
-        loop {
-            let end = text::plain_end(record, at);
-            bytes.extend_from_slice(record.get(at..end)?);
-            match byte(record, end) {
-                b'"' => {
-                    offsets.push(text_offset(bytes.len()));
-                    return Some(end + 1);
-                }
-                b'\\' => {
-                    let (char, behind) = text::escape(record, end)?;
-                    bytes.extend_from_slice(char.encode_utf8(&mut [0; 4]).as_bytes());
-                    at = behind;
-                }
-                _ => return None,
-            }
+        if let Values::Text(texts) = &mut self.values {
+            let end = text::unescape(record, at, &mut texts.bytes)?;
+            texts.end_text();
+            return Some(end);
         }
+        let mut text = std::mem::take(&mut self.unescaped);
+        text.clear();
+        let end = text::unescape(record, at, &mut text).filter(|_| self.push_bytes(&text));
+        self.unescaped = text;
+        end
     }
 
     /// A text where a number is wanted.
@@ -124,9 +139,4 @@ impl ColumnBuilder {
             false => Offer::Mismatch,
         }
     }
-}
-
-#[inline(always)]
-fn text_offset(bytes: usize) -> i32 {
-    i32::try_from(bytes).expect("turns are far below 2 GiB")
 }

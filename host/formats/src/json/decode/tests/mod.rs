@@ -1,5 +1,6 @@
 //! What the decoder takes and refuses, and that it agrees with a plain reference over generated records.
 
+mod coded;
 mod leads;
 mod numbers;
 mod plain;

@@ -40,10 +40,16 @@ fn columns() -> Vec<Column> {
     ]
 }
 
-pub(super) fn decoder() -> Decoder {
+/// Columns of all kinds, and the indexes of all of them.
+pub(super) fn schema() -> (Schema, Vec<usize>) {
     let columns = columns();
-    let wanted: Vec<usize> = (0..columns.len()).collect();
-    Decoder::new(&Schema { columns }, &wanted)
+    let wanted = (0..columns.len()).collect();
+    (Schema { columns }, wanted)
+}
+
+pub(super) fn decoder() -> Decoder {
+    let (schema, wanted) = schema();
+    Decoder::new(&schema, &wanted)
 }
 
 /// A record by the parser alone: its row, or why it has none.

@@ -49,7 +49,7 @@ fn value_of(lead: &str) -> BoxedStrategy<String> {
 }
 
 /// A record of a form, or one that stops being so somewhere.
-fn record() -> impl Strategy<Value = String> {
+pub(super) fn record() -> impl Strategy<Value = String> {
     let form = select(FORMS.to_vec());
     let of_form = form.prop_flat_map(|form| {
         let entry = |lead: &&'static str| (Just(*lead), value_of(lead));

@@ -1,0 +1,135 @@
+//! A column of texts that rows share: each text is kept once, and rows have its code.
+
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, DictionaryArray, UInt32Array};
+use arrow::buffer::{BooleanBuffer, NullBuffer};
+use arrow::datatypes::UInt32Type;
+use sluicegate_model::codes::{Coded, Coder, Met, Packed};
+
+use super::arena::Arena;
+
+/// Of fewer rows than this it is not asked whether they share texts.
+const ROWS_MIN: usize = 64;
+
+/// Where each row had a text of its own, up to so many batches are not coded before one is tried again.
+const PAUSE_MAX: u32 = 63;
+
+/// What is kept of a column by code between batches.
+#[derive(Default)]
+pub(super) struct Coding {
+    /// Its memory is used again.
+    coder: Option<Coder>,
+    /// How many batches are not coded, and how many it were the last time.
+    left_out: u32,
+    pause: u32,
+    /// For how many rows the batch has room.
+    rows: usize,
+}
+
+/// The rows of a batch so far.
+pub(super) struct CodedTexts {
+    coder: Coder,
+    /// One for each code; that of null is empty.
+    texts: Arena,
+    /// The code of null.
+    null: Option<u32>,
+}
+
+impl Coding {
+    /// Begins a batch of so many rows. None: it is not coded.
+    pub(super) fn begin(&mut self, rows: usize) -> Option<CodedTexts> {
+        if rows < ROWS_MIN {
+            return None;
+        }
+        if self.left_out > 0 {
+            self.left_out -= 1;
+            return None;
+        }
+        let mut coder = self.coder.take().unwrap_or_else(|| Coder::new(0));
+        coder.begin(rows);
+        self.rows = rows;
+        Some(CodedTexts { coder, texts: Arena::new(), null: None })
+    }
+
+    /// The rows of a batch turned out to have too many texts: those of each.
+    pub(super) fn give_up(&mut self, rows: &CodedTexts) -> Arena {
+        self.pause = (2 * self.pause + 1).min(PAUSE_MAX);
+        self.left_out = self.pause;
+        let mut plain = Arena::new();
+        plain.reserve(self.rows);
+        let codes = rows.coder.codes().iter();
+        codes.for_each(|code| plain.push(rows.texts.text(*code as usize)));
+        plain
+    }
+
+    /// All rows of a batch, as a dictionary.
+    pub(super) fn finish(&mut self, rows: CodedTexts, nulls: Option<NullBuffer>) -> ArrayRef {
+        let CodedTexts { mut coder, texts, null } = rows;
+        let Coded { codes, .. } = coder.take();
+        self.coder = Some(coder);
+        self.pause = 0;
+        let no_text = null.map(|code| {
+            let is_text = (0..texts.len()).map(|text| text != code as usize);
+            NullBuffer::new(BooleanBuffer::from_iter(is_text))
+        });
+        let codes = UInt32Array::new(codes.into(), nulls);
+        let dictionary = DictionaryArray::<UInt32Type>::try_new(codes, texts.finish(no_text));
+        Arc::new(dictionary.expect("each code is the place of a text"))
+    }
+}
+
+impl CodedTexts {
+    /// How many rows there are.
+    #[inline]
+    pub(super) fn len(&self) -> usize {
+        self.coder.len()
+    }
+
+    /// Appends a row with a text. False: there are too many texts, and it was not appended.
+    pub(super) fn push(&mut self, text: &[u8]) -> bool {
+        self.push_packed(Packed::text(text, 0, text.len()), text)
+    }
+
+    /// The same for the text that is the first `length` bytes of `chunk`, at most fifteen.
+    #[inline(always)]
+    pub(super) fn push_short(&mut self, chunk: &[u8; 16], length: usize) -> bool {
+        self.push_packed(Packed::short_text(chunk, length), &chunk[..length])
+    }
+
+    #[inline(always)]
+    fn push_packed(&mut self, packed: Packed, text: &[u8]) -> bool {
+        let Self { coder, texts, .. } = self;
+        let row = coder.len() as u32;
+        match coder.push(packed, row, |code, _| texts.text(code as usize) == text) {
+            Met::Again(_) => true,
+            Met::New => {
+                texts.push(text);
+                true
+            }
+            Met::TooMany => false,
+        }
+    }
+
+    /// Appends a row without a text. False as above.
+    pub(super) fn push_null(&mut self) -> bool {
+        let row = self.coder.len() as u32;
+        match self.coder.push(Packed::NULL, row, |_, _| true) {
+            Met::Again(_) => true,
+            Met::New => {
+                self.null = Some(self.texts.len() as u32);
+                self.texts.push(&[]);
+                true
+            }
+            Met::TooMany => false,
+        }
+    }
+
+    /// Forgets the rows from `rows` on.
+    pub(super) fn truncate(&mut self, rows: usize) {
+        self.coder.truncate(rows);
+        let texts = self.coder.firsts().len();
+        self.texts.truncate(texts);
+        self.null = self.null.filter(|code| (*code as usize) < texts);
+    }
+}
