@@ -249,14 +249,16 @@ impl Reader<'_> {
         }
     }
 
-    /// Reads an object within another.
+    /// Reads an object within another, or the `null` in its place, which is as good as a key that is missing.
     fn take_inner(&mut self, at: usize, home: Home) -> Option<usize> {
-        let is_object = byte(self.bytes, at) == b'{' && home.depth <= DEPTH_MAX;
-        if !is_object {
-            return None;
+        match byte(self.bytes, at) {
+            b'{' if home.depth <= DEPTH_MAX => {
+                let first = self.begin(at, home.object)?;
+                self.take_members(first, home)
+            }
+            b'n' => literal(self.bytes, at, b"null"),
+            _ => None,
         }
-        let first = self.begin(at, home.object)?;
-        self.take_members(first, home)
     }
 }
 

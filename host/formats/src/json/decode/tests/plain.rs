@@ -187,6 +187,9 @@ fn what_streams_are_made_of_is_read_in_one_pass() {
         r#"{"store":"a text of more than sixteen bytes","price":1,"ok":null,"deep":{},"flat":{"a":"\\"}}"#,
         r#"{"store":"","price":-0.5,"n":123456789012345678}"#,
         r#"{"store":"s","price":1234567.25,"n":123456789,"x":1,"x":2,"ts":17641926,"ms":-123456789012345}"#,
+        r#"{"store":"s","price":1,"deep":null}"#,
+        r#"{"store":"s","deep" : null ,"price":1}"#,
+        r#"{"store":"s","price":1,"deep":{"in":null,"er":1}}"#,
         "{\"store\":\"s\",\"price\":1}\r\n",
     ];
     for other in others {
@@ -204,6 +207,9 @@ fn what_needs_the_parser_is_counted() {
         r#"{"store":"s","price":1,"price":1}"#,
         r#"{"store":"s","x":1,"price":1,"x":2,"price":1}"#,
         r#"{"store":"s","price":1,"deep":{},"deep":{}}"#,
+        r#"{"store":"s","price":1,"deep":null,"deep":{}}"#,
+        r#"{"store":"s","price":1,"deep":nul}"#,
+        r#"{"store":"s","price":1,"deep":nullx}"#,
         r#"{"store":"s","\u0070rice":1}"#,
         r#"{"store":"s"#,
         "",

@@ -10,7 +10,7 @@ use crate::json::decode::{Decoder, plain};
 use sluicegate_model::varlen::Varlen;
 
 /// What a sender writes before each value, in its order: some keys are longer than what is compared at once.
-const FORMS: [&[&str]; 9] = [
+const FORMS: [&[&str]; 11] = [
     &["{\"store\":", ",\"price\":", ",\"n\":"],
     &["{\"store\":", ",\"n\":", ",\"price\":"],
     &["{ \"price\" : ", " , \"a key of more than eight bytes\" : ", " , \"store\" : "],
@@ -26,6 +26,8 @@ const FORMS: [&[&str]; 9] = [
     &["{\"store\":", ",\"price\":", ",\"deep\" : { \"er\":", " } ,\"flat\":{\"a\":"],
     &["{\"deep\":{\"in\":{\"a\":", "},\"er\":", ",\"z\":", "},\"store\":", ",\"price\":"],
     &["{\"store\":", ",\"price\":", ",\"deep\":{\"z\":", ",\"in\":{\"b\":", ",\"a\":"],
+    &["{\"store\":", ",\"deep\":null,\"price\":", ",\"n\":"],
+    &["{\"deep\":{\"in\":null,\"er\":", "},\"store\":", ",\"price\":"],
 ];
 
 fn value() -> impl Strategy<Value = String> {
