@@ -201,16 +201,26 @@ pub fn timestamp_type() -> DataType {
     DataType::Timestamp(TimeUnit::Microsecond, Some(Arc::from("UTC")))
 }
 
-/// The fields with the types that their columns have: a dictionary, where the rows share values.
-pub fn with_types(fields: &SchemaRef, columns: &[ArrayRef]) -> SchemaRef {
-    let mut each = fields.fields().iter().zip(columns);
-    if each.all(|(field, column)| field.data_type() == column.data_type()) {
+/// The fields of columns some of which have codes for their values, or have them no longer. Other types stay as they are, for
+/// whoever makes a batch to compare with the columns.
+pub fn with_codes(fields: &SchemaRef, columns: &[ArrayRef]) -> SchemaRef {
+    let is_of = |codes: &DataType, values: &DataType| match codes {
+        DataType::Dictionary(_, of) => **of == *values,
+        _ => false,
+    };
+    let differs = |field: &Arc<Field>, column: &ArrayRef| {
+        let (declared, found) = (field.data_type(), column.data_type());
+        is_of(declared, found) || is_of(found, declared)
+    };
+    let each = || fields.fields().iter().zip(columns);
+    if !each().any(|(field, column)| differs(field, column)) {
         return Arc::clone(fields);
     }
-    let typed = |(field, column): (&Arc<Field>, &ArrayRef)| {
-        field.as_ref().clone().with_data_type(column.data_type().clone())
-    };
-    let fields: Fields = fields.fields().iter().zip(columns).map(typed).collect();
+    let typed = each().map(|(field, column)| match differs(field, column) {
+        true => Arc::new(field.as_ref().clone().with_data_type(column.data_type().clone())),
+        false => Arc::clone(field),
+    });
+    let fields = typed.collect::<Fields>();
     Arc::new(arrow::datatypes::Schema::new(fields))
 }
 

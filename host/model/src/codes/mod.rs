@@ -9,11 +9,16 @@
 
 mod packed;
 mod pair_hash;
+mod seed;
 #[cfg(test)]
 mod tests;
 
+use arrow::array::{ArrayRef, AsArray};
+use arrow::compute::take;
+
 pub use packed::Packed;
 use pair_hash::PairHash;
+pub use seed::table_seed;
 
 /// With fewer rows to a value than this, a code costs more than it spares.
 pub const ROWS_PER_VALUE_MIN: usize = 4;
@@ -33,12 +38,21 @@ pub struct Coder {
 /// What a row's value turned out to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Met {
-    /// One with this code.
-    Again(u32),
+    /// One that has a code.
+    Again,
     /// One that no row before had. It has the next code.
     New,
     /// One too many: the row has no code, and it is not worth going on.
     TooMany,
+}
+
+/// The values of rows, whether the column has them or codes for them.
+pub fn values(column: &ArrayRef) -> ArrayRef {
+    match column.as_any_dictionary_opt() {
+        Some(dictionary) => take(dictionary.values(), dictionary.keys(), None)
+            .expect("codes are the places of values"),
+        None => ArrayRef::clone(column),
+    }
 }
 
 /// Codes of rows.
@@ -46,7 +60,7 @@ pub enum Met {
 pub struct Coded {
     /// Of each row.
     pub codes: Vec<u32>,
-    /// For each code the row that had it first.
+    /// For each code a row that has it: of those that were coded here the first.
     pub firsts: Vec<u32>,
 }
 
@@ -77,7 +91,7 @@ impl Coder {
         self.firsts.clear();
     }
 
-    /// Gives the value of the next row its code. `row` is what the caller calls it. `same` is asked of a code whose value is packed
+    /// Gives the value of the next row its code. `row` is the number that the caller has for it. `same` is asked of a code whose value is packed
     /// alike and not whole.
     #[inline(always)]
     pub fn push(&mut self, packed: Packed, row: u32, same: impl Fn(u32, &[u32]) -> bool) -> Met {
@@ -92,7 +106,7 @@ impl Coder {
                         && (packed.is_whole() || same(code, &self.firsts))
                     {
                         self.codes.push(code);
-                        return Met::Again(code);
+                        return Met::Again;
                     }
                 }
             }
@@ -157,7 +171,7 @@ impl Coder {
         self.slots[slot] = 0;
     }
 
-    /// The codes of all rows; there are none afterwards.
+    /// The codes of all rows. [`Coder::begin`] must be called before the next one comes.
     pub fn take(&mut self) -> Coded {
         Coded { codes: std::mem::take(&mut self.codes), firsts: std::mem::take(&mut self.firsts) }
     }

@@ -52,6 +52,7 @@ impl Packed {
     /// The text that is the first `length` bytes of `chunk`, at most fifteen.
     #[inline(always)]
     pub fn short_text(chunk: &[u8; 16], length: usize) -> Self {
+        debug_assert!(length <= TEXT_BYTES_MAX, "a longer text is not whole");
         let bits = 8 * length as u32;
         let word = u128::from_le_bytes(*chunk) & ((1 << bits) - 1);
         Self(word | (length as u128) << TAG_SHIFT)

@@ -1,18 +1,12 @@
 //! The hash of values in the tables of codes, and of pairs of numbers among them.
-//!
-//! Values come from outside. Whoever knows the hash of a table finds values that all lie in one of its places, and makes it a list.
-//! So the hash has a seed of this program; no order in which results come depends on it.
-
-use std::hash::{BuildHasher, Hasher, RandomState};
-use std::sync::LazyLock;
 
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
-static SEED: LazyLock<u64> = LazyLock::new(|| RandomState::new().build_hasher().finish());
+use super::seed::table_seed;
 
 /// The hash of a text. Equal texts hash alike in this program only.
 pub(super) fn text_hash(text: &[u8]) -> u64 {
-    xxh3_64_with_seed(text, *SEED)
+    xxh3_64_with_seed(text, table_seed())
 }
 
 /// The hash of pairs of numbers, by two seeds that nobody outside knows.
@@ -24,7 +18,7 @@ pub(super) struct PairHash {
 impl PairHash {
     /// That of this program.
     pub(super) fn new() -> Self {
-        Self::with_seed(*SEED)
+        Self::with_seed(table_seed())
     }
 
     /// As in a program with this seed.

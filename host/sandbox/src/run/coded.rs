@@ -4,12 +4,11 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use arrow::array::ArrayRef;
-use arrow::array::cast::AsArray;
-use arrow::compute::take;
 use arrow::datatypes::{DataType, Field, Schema};
 use arrow::record_batch::{RecordBatch, RecordBatchOptions};
 
 use super::cut::dictionary_bytes;
+use sluicegate_model::codes::values;
 
 /// The values of dictionaries go along with each call, however few its rows are. More of them than this part of what a call
 /// may have are worth nothing.
@@ -44,19 +43,13 @@ pub(super) fn taken<'r>(
             if is_kept {
                 return (Arc::clone(field), Arc::clone(column));
             }
-            let plain = plain(column);
+            let plain = values(column);
             (Arc::new(Field::new(field.name(), plain.data_type().clone(), true)), plain)
         })
         .unzip();
     let options = RecordBatchOptions::new().with_row_count(Some(rows.num_rows()));
     let plain = RecordBatch::try_new_with_options(Arc::new(Schema::new(schema)), columns, &options);
     Cow::Owned(plain.expect("each column has as many rows as before"))
-}
-
-/// The values of the rows.
-fn plain(column: &ArrayRef) -> ArrayRef {
-    let dictionary = column.as_any_dictionary();
-    take(dictionary.values(), dictionary.keys(), None).expect("codes are places of values")
 }
 
 #[cfg(test)]

@@ -1,12 +1,10 @@
 //! Two hashes of a key: one that is stored and the same everywhere, and one for the tables of this program.
 //!
-//! Keys come from outside. Whoever knows the hash of a table finds keys that all lie in one of its places, and makes it a list. So
-//! tables have a hash with a seed of this program; no order in which results come depends on it.
-
-use std::hash::{BuildHasher, Hasher, RandomState};
-use std::sync::LazyLock;
+//! Tables have a hash that nobody outside can know ([`table_seed`]).
 
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
+
+use sluicegate_model::codes::table_seed;
 
 /// Keys are spread over this many shards by their hash. Part of what is stored, so never changed
 /// (docs/design/decisions.md#d8); more than any machine has cores, so that a lane's state can be
@@ -32,13 +30,11 @@ pub(crate) fn used_bytes(held: usize, len: usize, entry: usize) -> usize {
 /// An entry of an index of places, which is at least seven sixteenths full when it has grown: the place and a byte.
 pub(crate) const INDEX_ENTRY: usize = (size_of::<u32>() + 1) * 8 / 7 + 1;
 
-static SEED: LazyLock<u64> = LazyLock::new(|| RandomState::new().build_hasher().finish());
-
 impl TableHash {
     /// Equal keys hash alike in this program only: never store it.
     #[inline]
     pub fn of(key: &[u8]) -> Self {
-        Self::with_seed(key, *SEED)
+        Self::with_seed(key, table_seed())
     }
 
     /// As in a program with this seed.

@@ -100,7 +100,8 @@ impl ColumnCodes {
         Some(Self { codes: codes.into(), firsts })
     }
 
-    /// Those that a dictionary of so many values has. None: not each of them stands in a row, in the order of its code.
+    /// Those that a dictionary of so many values has, in which null has a code of its own. None: not each value is met in the order of
+    /// its code, as where rows were taken out.
     pub fn of_dictionary(codes: &ScalarBuffer<u32>, values: usize) -> Option<Self> {
         let mut firsts = Vec::with_capacity(values);
         let mut rows = codes.iter().zip(0..);

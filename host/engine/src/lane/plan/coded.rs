@@ -2,9 +2,10 @@
 
 use super::{FittedStage, Plan};
 use sluicegate_model::module::PluginKind;
+use sluicegate_model::schema::ColumnType;
 
-/// The declared columns that somebody reads, if all who do take codes: filters that ask for them, and the key. None where a map
-/// makes other rows of them, or rows are written as they came.
+/// The declared texts that somebody reads, if all who do take codes: filters that ask for them, and the key. None where a map makes
+/// other rows of them, or no row is grouped. Late rows are few, and get their values back.
 pub(super) fn columns(plan: &Plan) -> Vec<usize> {
     let Some(grouped) = plan.logic.grouped() else { return Vec::new() };
     if plan.stages.iter().any(|stage| stage.kind == PluginKind::Map) {
@@ -17,7 +18,9 @@ pub(super) fn columns(plan: &Plan) -> Vec<usize> {
         is_read && reads.all(|takes_codes| takes_codes) && !grouped.stage.inputs.contains(&place)
     };
     let wanted = plan.wanted.iter().enumerate();
-    wanted.filter(|(place, _)| is_coded(*place)).map(|(_, column)| *column).collect()
+    let is_text = |column: usize| plan.schema.columns[column].kind == ColumnType::String;
+    let coded = wanted.filter(|(place, column)| is_text(**column) && is_coded(*place));
+    coded.map(|(_, column)| *column).collect()
 }
 
 /// Whether a filter takes codes of a column; none if it does not read it.

@@ -58,7 +58,7 @@ pub(super) struct Plan {
     /// Declared columns that somebody reads, ascending.
     wanted: Vec<usize>,
     /// Those of them whose readers all take codes.
-    pub(super) coded: Vec<usize>,
+    coded: Vec<usize>,
     /// Those of them that are no part of a record's value.
     pub(super) metadata: Option<MetadataColumns>,
     pub(super) event_time: EventTimeSource,

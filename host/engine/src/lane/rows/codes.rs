@@ -58,15 +58,6 @@ pub(super) fn is_dictionary(column: &ArrayRef) -> bool {
     matches!(column.data_type(), DataType::Dictionary(..))
 }
 
-/// The values of rows, whether they have codes for them or not.
-pub(super) fn plain(column: ArrayRef) -> ArrayRef {
-    match column.as_any_dictionary_opt() {
-        Some(dictionary) => take(dictionary.values(), dictionary.keys(), None)
-            .expect("codes are the places of values"),
-        None => column,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use arrow::array::StringArray;

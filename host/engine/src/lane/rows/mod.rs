@@ -11,15 +11,16 @@ use arrow::compute::take;
 use arrow::datatypes::Schema;
 use arrow::record_batch::{RecordBatch, RecordBatchOptions};
 
+use sluicegate_model::codes::values;
 use sluicegate_model::dead_letter::DeadLetterKind;
 use sluicegate_model::module::ModuleDigest;
 use sluicegate_model::refusal::Refusal;
-use sluicegate_model::schema::with_types;
+use sluicegate_model::schema::with_codes;
 use sluicegate_model::time::EventTime;
 use sluicegate_state::window::RowSelection;
 
 use super::plan::FittedStage;
-use codes::{Codes, is_dictionary, plain};
+use codes::{Codes, is_dictionary};
 
 /// A run of records of one block.
 #[derive(Clone, Debug)]
@@ -277,14 +278,14 @@ impl Rows {
                 None => array,
             });
         }
-        let schema = with_types(&Arc::new(Schema::new(fields)), &arrays);
+        let schema = with_codes(&Arc::new(Schema::new(fields)), &arrays);
         let options = RecordBatchOptions::new().with_row_count(Some(self.len()));
         RecordBatch::try_new_with_options(schema, arrays, &options)
             .expect("gathered columns have as many rows as were picked")
     }
 }
 
-/// The columns `columns` of a batch, with the rows `picked`, or without a copy if all are. Of columns by code the values.
+/// The columns `columns` of a batch, with the rows `picked`, or without a copy if all are. Columns by code become values.
 pub(super) fn project(
     batch: &RecordBatch,
     columns: &[usize],
@@ -297,12 +298,12 @@ pub(super) fn project(
     }
     let indices = picked.map(|picked| UInt32Array::from_iter_values(picked.iter().copied()));
     let pick = |column: &ArrayRef| {
-        plain(indices.as_ref().map_or_else(|| Arc::clone(column), |rows| gather(column, rows)))
+        indices.as_ref().map_or_else(|| values(column), |rows| values(&gather(column, rows)))
     };
     let columns: Vec<ArrayRef> = projected.columns().iter().map(pick).collect();
     let rows = picked.map_or(batch.num_rows(), <[u32]>::len);
     let options = RecordBatchOptions::new().with_row_count(Some(rows));
-    let schema = with_types(projected.schema_ref(), &columns);
+    let schema = with_codes(projected.schema_ref(), &columns);
     RecordBatch::try_new_with_options(schema, columns, &options)
         .expect("gathered columns have as many rows as were picked")
 }

@@ -1,24 +1,90 @@
-//! Keys that are decoded to codes: turns large enough for it, late rows and refused ones among them.
+//! Keys that are decoded to codes: chunks large enough for it, late rows and refused ones among them.
+
+use arrow::datatypes::DataType;
 
 use super::*;
+use sluicegate_model::codes::values;
+use sluicegate_model::varlen::Varlen;
+use sluicegate_sandbox::plugin::answer::FilterAnswer;
+use sluicegate_sandbox::plugin::guest::{FilterGuest, Guest, Instance};
+use sluicegate_sandbox::plugin::{Code, PluginError};
 
-/// The pipeline of the other tests without its map, so that nobody reads the key but the windows.
-fn without_map(kind: Kind) -> World {
-    let map = "[[stages]]\nid = \"repeat\"\nkind = \"map\"\nplugin = \"repeat\"\n";
-    let stages = STAGES.replace(map, "");
-    assert_ne!(stages, STAGES);
-    let text = [HEAD, &stages].concat();
-    World::of(&text.replace("WINDOW", &kind.toml()).replace("UPDATES", ""), None)
+/// A filter that would rather have the keys by code, and drops those that end with 7.
+pub(super) struct ByCode;
+
+impl Code for ByCode {
+    fn instantiate(&self, _: &[(String, String)]) -> Result<Instance, PluginError> {
+        Ok(Instance::Filter(Box::new(Self)))
+    }
+
+    fn by_code(&self) -> &[usize] {
+        &[0]
+    }
 }
 
-fn coded(world: &World) -> Vec<usize> {
-    Plan::new(&world.config, &world.modules(None)).unwrap().coded
+impl Guest for ByCode {}
+
+impl FilterGuest for ByCode {
+    fn filter(&mut self, rows: &RecordBatch) -> Result<FilterAnswer, PluginError> {
+        let keys = values(rows.column(0));
+        let keep = keys.as_string::<i32>().iter().map(|key| !key.unwrap().ends_with('7'));
+        Ok(FilterAnswer { keep: keep.collect::<Vec<_>>().into(), rejects: Vec::new() })
+    }
+}
+
+/// A pipeline with such filters, without a map, and with calls of more rows than a batch by code must have.
+fn world(kind: Kind, filters: &[&str], aggregate: &str, key: &str) -> World {
+    let stage = |id: &str, kind: &str, plugin: &str| {
+        format!("[[stages]]\nid = \"{id}\"\nkind = \"{kind}\"\nplugin = \"{plugin}\"\n")
+    };
+    let maps = stage("drop", "filter", "drop") + &stage("repeat", "map", "repeat");
+    let ours = filters.iter().map(|plugin| stage(plugin, "filter", plugin)).collect::<String>();
+    let mut text = [HEAD, STAGES].concat();
+    for (from, to) in [
+        (maps, ours),
+        ("plugin = \"join\"".to_owned(), format!("plugin = \"{aggregate}\"")),
+        ("key = [\"key\"]".to_owned(), format!("key = {key}")),
+        ("WINDOW".to_owned(), kind.toml()),
+        ("UPDATES".to_owned(), String::new()),
+    ] {
+        assert!(text.contains(&from), "{from}");
+        text = text.replace(&from, &to);
+    }
+    let path = std::path::Path::new("texts.toml");
+    let mut config = sluicegate_pipeline::file::parse(&text, path, &BTreeMap::new()).unwrap();
+    config.checkpoint.interval = Duration::ZERO;
+    config.limits.call_rows = 256;
+    config.limits.call_deadline = Duration::from_secs(600);
+    World::of_config(config)
+}
+
+/// The columns of 100 records that are dictionaries.
+fn coded_of(world: &World) -> Vec<usize> {
+    let plan = Plan::new(&world.config, &world.modules(None)).unwrap();
+    let record = |row: i64| format!(r#"{{"key":"k{}","text":"same","at":{row}}}"#, row % 9);
+    let records: Vec<String> = (0..100).map(record).collect();
+    let arena: Varlen = records.iter().map(|record| record.as_bytes()).collect();
+    let batch = plan.decoder().decode(&arena, 0..records.len()).batch;
+    let is_coded =
+        |column: &usize| matches!(batch.column(*column).data_type(), DataType::Dictionary(..));
+    (0..batch.num_columns()).filter(is_coded).collect()
 }
 
 #[test]
 fn texts_are_coded_that_nobody_reads_one_by_one() {
-    assert_eq!(coded(&without_map(TUMBLING)), [0], "the key, and not what the plugins read");
-    assert!(coded(&World::new(TUMBLING)).is_empty(), "a map makes other rows");
+    let coded = |filters: &[&str], aggregate: &str, key: &str| {
+        coded_of(&world(TUMBLING, filters, aggregate, key))
+    };
+    assert_eq!(coded(&["drop"], "join", "[\"key\"]"), [0], "the key, not what plugins read");
+    assert_eq!(coded(&["key-by-code"], "join", "[\"key\"]"), [0], "the key, and a filter by code");
+    assert_eq!(coded(&["key-by-code"], "join", "[\"at\"]"), [0], "a filter by code alone");
+    let none: [usize; 0] = [];
+    assert_eq!(coded(&["key"], "join", "[\"key\"]"), none, "a filter reads the texts");
+    assert_eq!(coded(&["key-by-code", "key"], "join", "[\"key\"]"), none, "so does another");
+    assert_eq!(coded(&["key-by-code"], "both", "[\"key\"]"), none, "the aggregate reads them");
+    assert_eq!(coded(&["drop"], "join", "[\"at\"]"), none, "nobody reads the key");
+    let mapped = World::new(TUMBLING);
+    assert!(coded_of(&mapped).is_empty(), "a map makes other rows");
 }
 
 proptest! {
@@ -35,15 +101,22 @@ proptest! {
             ),
             1..3,
         ),
+        by_code in any::<bool>(),
         workers in 1..4usize,
         most in 64..400usize,
         seed: u64,
     ) {
-        let world = without_map(kind);
+        let filters: &[&str] = if by_code { &["drop", "key-by-code"] } else { &["drop"] };
+        let world = world(kind, filters, "join", "[\"key\"]");
         let logs = logs_of(&partitions);
         let source = LogSource::new(&logs, most, seed);
         let (mut lane, _commands) = world.open_at(Box::new(source), workers, &Clock::system());
         prop_assert_eq!(lane.run().unwrap(), LaneEnd::Finished);
+        let mut partitions = partitions;
+        for event in partitions.iter_mut().flatten() {
+            // What the filter drops by its key is as good as what the other drops by its text.
+            event.kind = if by_code && event.key == 7 && event.kind != 9 { 4 } else { event.kind };
+        }
         let (rows, fates) = expected(&partitions, kind, 0);
         // The map would number what it makes.
         let rows: Vec<String> = rows.iter().map(|row| row.replace("0;", ";")).collect();

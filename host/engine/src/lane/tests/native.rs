@@ -34,12 +34,19 @@ pub(super) fn code(name: &str, kind: PluginKind) -> (Arc<dyn Code>, Description)
     let code: Arc<dyn Code> = match kind {
         PluginKind::Keyed if name == "diary" => Arc::new(super::scripts::DIARY),
         PluginKind::Keyed => Arc::new(super::keyed::WATCH),
+        PluginKind::Filter if name == "key-by-code" => Arc::new(super::coded::ByCode),
         _ => Arc::new(Texts { kind, rows: if name == "several" { 2 } else { 1 }, cpu_nanos: 0 }),
+    };
+    let key = PluginColumn { name: "key".to_owned(), ..text.clone() };
+    let inputs = match name {
+        "key-by-code" | "key" => vec![key],
+        "both" => vec![text, key],
+        _ => vec![text],
     };
     let description = Description {
         kind,
         sdk: "native".to_owned(),
-        inputs: vec![text],
+        inputs,
         outputs,
         keeps_other_columns: true,
         state_version: 1,

@@ -41,7 +41,7 @@ use column::ColumnBuilder;
 use plain::{BYTES_BEHIND, Sight};
 use reason::Fault;
 use shape::Shape;
-use sluicegate_model::schema::{Column, ColumnType, Schema, with_types};
+use sluicegate_model::schema::{Column, ColumnType, Schema, with_codes};
 use sluicegate_model::varlen::Varlen;
 use template::Template;
 
@@ -115,7 +115,7 @@ impl Decoder {
         &self.fields
     }
 
-    /// Decodes the records `range` of an arena. The same whatever the split into ranges.
+    /// Decodes the records `range` of an arena. The same values whatever the split into ranges.
     pub fn decode(&mut self, values: &Varlen, range: Range<usize>) -> Decoded {
         let text = ArenaText::new(values, &range);
         for column in &mut self.columns {
@@ -227,7 +227,7 @@ impl Decoder {
     fn finish(&mut self, rows: usize) -> RecordBatch {
         let columns: Vec<_> = self.columns.iter_mut().map(|it| it.finish(rows)).collect();
         let options = RecordBatchOptions::new().with_row_count(Some(rows));
-        RecordBatch::try_new_with_options(with_types(&self.fields, &columns), columns, &options)
+        RecordBatch::try_new_with_options(with_codes(&self.fields, &columns), columns, &options)
             .expect("every builder makes its field's type, and holds one value a row")
     }
 }

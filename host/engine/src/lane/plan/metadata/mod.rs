@@ -18,7 +18,7 @@ use serde_json::{Value as Json, json};
 
 use sluicegate_connect::source::{Header, RecordBlock};
 use sluicegate_formats::json::decode::Decoded;
-use sluicegate_model::schema::{Column, ColumnType, Metadata, Schema, with_types};
+use sluicegate_model::schema::{Column, ColumnType, Metadata, Schema, with_codes};
 
 /// Bytes that a column can hold: its offsets have 31 bits.
 const COLUMN_BYTES_MAX: usize = i32::MAX as usize;
@@ -92,8 +92,10 @@ impl MetadataColumns {
 
     fn batch(&self, arrays: Vec<ArrayRef>, rows: usize) -> RecordBatch {
         let options = RecordBatchOptions::new().with_row_count(Some(rows));
-        RecordBatch::try_new_with_options(with_types(&self.fields, &arrays), arrays, &options)
-            .expect("every column refuses the null that it may not have")
+        RecordBatch::try_new_with_options(with_codes(&self.fields, &arrays), arrays, &options)
+            .expect(
+                "every column makes its field's type, and refuses the null that it may not have",
+            )
     }
 }
 

@@ -3,27 +3,27 @@
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, DictionaryArray, UInt32Array};
-use arrow::buffer::{BooleanBuffer, NullBuffer};
+use arrow::buffer::NullBuffer;
 use arrow::datatypes::UInt32Type;
 use sluicegate_model::codes::{Coded, Coder, Met, Packed};
 
 use super::arena::Arena;
 
-/// Of fewer rows than this it is not asked whether they share texts.
+/// Batches of fewer rows are never coded.
 const ROWS_MIN: usize = 64;
 
-/// Where each row had a text of its own, up to so many batches are not coded before one is tried again.
+/// Where rows had too many texts, up to so many batches are left out before one is coded again.
 const PAUSE_MAX: u32 = 63;
 
 /// What is kept of a column by code between batches.
 #[derive(Default)]
 pub(super) struct Coding {
-    /// Its memory is used again.
+    /// Its memory is used again: 8 bytes for each row of the largest batch.
     coder: Option<Coder>,
-    /// How many batches are not coded, and how many it were the last time.
+    /// How many batches are still left out, and how many were the last time.
     left_out: u32,
     pause: u32,
-    /// For how many rows the batch has room.
+    /// Rows of the last batch that was coded, if all of its records are good.
     rows: usize,
 }
 
@@ -32,8 +32,6 @@ pub(super) struct CodedTexts {
     coder: Coder,
     /// One for each code; that of null is empty.
     texts: Arena,
-    /// The code of null.
-    null: Option<u32>,
 }
 
 impl Coding {
@@ -42,39 +40,37 @@ impl Coding {
         if rows < ROWS_MIN {
             return None;
         }
-        if self.left_out > 0 {
+        // What many rows share, few may not.
+        if self.left_out > 0 && rows <= 2 * self.rows {
             self.left_out -= 1;
             return None;
         }
         let mut coder = self.coder.take().unwrap_or_else(|| Coder::new(0));
         coder.begin(rows);
         self.rows = rows;
-        Some(CodedTexts { coder, texts: Arena::new(), null: None })
+        Some(CodedTexts { coder, texts: Arena::new() })
     }
 
     /// The rows of a batch turned out to have too many texts: those of each.
-    pub(super) fn give_up(&mut self, rows: &CodedTexts) -> Arena {
+    pub(super) fn give_up(&mut self, rows: CodedTexts) -> Arena {
         self.pause = (2 * self.pause + 1).min(PAUSE_MAX);
         self.left_out = self.pause;
         let mut plain = Arena::new();
         plain.reserve(self.rows);
         let codes = rows.coder.codes().iter();
         codes.for_each(|code| plain.push(rows.texts.text(*code as usize)));
+        self.coder = Some(rows.coder);
         plain
     }
 
     /// All rows of a batch, as a dictionary.
     pub(super) fn finish(&mut self, rows: CodedTexts, nulls: Option<NullBuffer>) -> ArrayRef {
-        let CodedTexts { mut coder, texts, null } = rows;
+        let CodedTexts { mut coder, texts } = rows;
         let Coded { codes, .. } = coder.take();
         self.coder = Some(coder);
-        self.pause = 0;
-        let no_text = null.map(|code| {
-            let is_text = (0..texts.len()).map(|text| text != code as usize);
-            NullBuffer::new(BooleanBuffer::from_iter(is_text))
-        });
+        self.pause /= 2;
         let codes = UInt32Array::new(codes.into(), nulls);
-        let dictionary = DictionaryArray::<UInt32Type>::try_new(codes, texts.finish(no_text));
+        let dictionary = DictionaryArray::<UInt32Type>::try_new(codes, texts.finish(None));
         Arc::new(dictionary.expect("each code is the place of a text"))
     }
 }
@@ -102,7 +98,7 @@ impl CodedTexts {
         let Self { coder, texts, .. } = self;
         let row = coder.len() as u32;
         match coder.push(packed, row, |code, _| texts.text(code as usize) == text) {
-            Met::Again(_) => true,
+            Met::Again => true,
             Met::New => {
                 texts.push(text);
                 true
@@ -115,9 +111,8 @@ impl CodedTexts {
     pub(super) fn push_null(&mut self) -> bool {
         let row = self.coder.len() as u32;
         match self.coder.push(Packed::NULL, row, |_, _| true) {
-            Met::Again(_) => true,
+            Met::Again => true,
             Met::New => {
-                self.null = Some(self.texts.len() as u32);
                 self.texts.push(&[]);
                 true
             }
@@ -128,8 +123,6 @@ impl CodedTexts {
     /// Forgets the rows from `rows` on.
     pub(super) fn truncate(&mut self, rows: usize) {
         self.coder.truncate(rows);
-        let texts = self.coder.firsts().len();
-        self.texts.truncate(texts);
-        self.null = self.null.filter(|code| (*code as usize) < texts);
+        self.texts.truncate(self.coder.firsts().len());
     }
 }

@@ -41,13 +41,12 @@ impl ColumnBuilder {
     /// The rows have too many texts to be coded: they have them one by one from now on.
     #[cold]
     pub(super) fn end_codes(&mut self) -> &mut Arena {
-        if let Values::Coded(texts) = &self.values {
-            let coding = self.coding.get_or_insert_default();
-            self.values = Values::Text(coding.give_up(texts));
-        }
+        let coded = std::mem::replace(&mut self.values, Values::new(self.kind));
+        let Values::Coded(coded) = coded else { unreachable!("it is asked of coded texts") };
+        self.values = Values::Text(self.coding.get_or_insert_default().give_up(coded));
         match &mut self.values {
             Values::Text(texts) => texts,
-            _ => unreachable!("only texts are coded"),
+            _ => unreachable!("they were put there"),
         }
     }
 
@@ -89,7 +88,7 @@ impl ColumnBuilder {
         }
     }
 
-    /// The text of a column of texts that is the first `length` bytes of `chunk`, at most all. False: it has no texts.
+    /// The text of a column of texts that is the first `length` bytes of `chunk`, at most fifteen. False: it has no texts.
     #[inline(always)]
     pub(in super::super) fn push_short_text(&mut self, chunk: &[u8; 16], length: usize) -> bool {
         match &mut self.values {

@@ -3,21 +3,14 @@
 use std::ops::Range;
 
 use arrow::array::{Array, ArrayRef, AsArray};
-use arrow::compute::take;
 use arrow::datatypes::UInt32Type;
 use proptest::prelude::*;
 
 use super::{at, column, nullable, plain, templates};
 use crate::json::decode::{Decoded, Decoder};
+use sluicegate_model::codes::values;
 use sluicegate_model::schema::{Column, ColumnType, Schema};
 use sluicegate_model::varlen::Varlen;
-
-fn values(column: &ArrayRef) -> ArrayRef {
-    let Some(dictionary) = column.as_dictionary_opt::<UInt32Type>() else {
-        return ArrayRef::clone(column);
-    };
-    take(dictionary.values(), dictionary.keys(), None).unwrap()
-}
 
 /// Each text of a dictionary stands in a row, and none before that of a lower code.
 fn is_in_order(column: &ArrayRef) -> bool {
@@ -111,7 +104,7 @@ fn texts_that_rows_share_are_kept_once_with_nulls_and_escapes() {
     let city = city.as_string::<i32>();
     assert_eq!((city.value(0), city.value(1)), ("Köln", "Köln"));
     assert!(city.is_null(2));
-    assert_eq!(city.value(403 % 400), "a city of more than 15 bytes");
+    assert_eq!(city.value(3), "a city of more than 15 bytes");
 }
 
 #[test]
@@ -132,6 +125,37 @@ fn a_record_that_is_refused_leaves_no_text_behind() {
 }
 
 #[test]
+fn codes_are_given_up_wherever_the_row_stands_that_is_one_too_many() {
+    // Sixteen texts are shared by 64 rows, and no seventeenth.
+    let city = |row: usize| match row {
+        40 => "null".to_owned(),
+        row => format!("\"city-{}\"", row % 16),
+    };
+    let good = |row| format!(r#"{{"store":"s","to":{{"city":{}}},"n":1}}"#, city(row));
+    let [_, cities] = Batches::new().decode(64, good);
+    assert_eq!(distinct(&cities), None, "the seventeenth is null");
+    let cities = cities.as_string::<i32>();
+    let found: Vec<_> =
+        (0..64).map(|row| cities.is_valid(row).then(|| cities.value(row))).collect();
+    let sent = |row: usize| (row != 40).then(|| format!("city-{}", row % 16));
+    assert_eq!(
+        found,
+        (0..64).map(sent).collect::<Vec<_>>().iter().map(Option::as_deref).collect::<Vec<_>>()
+    );
+    // The record that brings the seventeenth is refused behind it.
+    let refused = |row| match row {
+        40 => r#"{"store":"s","to":{"city":"another"},"n":x}"#.to_owned(),
+        row => format!(r#"{{"store":"s","to":{{"city":{}}},"n":1}}"#, city(row)),
+    };
+    let records: Vec<String> = (0..64).map(refused).collect();
+    let arena: Varlen = records.iter().map(|record| record.as_bytes()).collect();
+    let decoded = Batches::new().0.decode(&arena, 0..64);
+    let cities = decoded.batch.column(1).as_string::<i32>();
+    let expected: Vec<_> = (0..64).filter_map(sent).collect();
+    assert_eq!(cities.iter().map(Option::unwrap).collect::<Vec<_>>(), expected);
+}
+
+#[test]
 fn a_column_whose_rows_share_nothing_has_values_and_is_tried_again_later() {
     let mut batches = Batches::new();
     let own = |row: usize| format!(r#"{{"store":"store-{row}","to":{{"city":"c"}},"n":1}}"#);
@@ -148,6 +172,9 @@ fn a_column_whose_rows_share_nothing_has_values_and_is_tried_again_later() {
     );
     let tries: Vec<_> = (0..5).map(|_| distinct(&stores(&shared))).collect();
     assert_eq!(tries, [None, None, None, Some(1), Some(1)]);
+    assert_eq!(distinct(&stores(&own)), None);
+    let [many, _] = batches.decode(801, shared);
+    assert_eq!(distinct(&many), Some(1), "what many rows share, few may not");
     let [few, _] = batches.decode(63, shared);
-    assert_eq!(distinct(&few), None, "of few rows it is not asked");
+    assert_eq!(distinct(&few), None, "so few are never coded");
 }
