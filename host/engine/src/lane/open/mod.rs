@@ -360,7 +360,13 @@ impl Ready {
 fn say_where_it_begins(record: &ChainRecord, chain: &str, found: bool) {
     let (pipeline, epoch) = (&record.job, record.epoch);
     if record.source.ended {
-        tracing::info!(pipeline, chain, %epoch, "the chain says that the input was read to its end");
+        tracing::warn!(
+            pipeline,
+            chain,
+            %epoch,
+            "the chain says that the input was read to its end: nothing is read now, whatever was added. `watch` reads what comes \
+             later, and `sluicegate reset` lets it begin again"
+        );
     } else if found {
         tracing::info!(pipeline, chain, %epoch, "goes on where the chain stands");
     } else {

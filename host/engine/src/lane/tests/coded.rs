@@ -123,8 +123,11 @@ proptest! {
         prop_assert_eq!(world.results(), rows);
         prop_assert_eq!(total(world.chain().last().unwrap()), fates);
         prop_assert_eq!(world.count("dead_letters") as u64, fates.dead_lettered);
-        // A late row is written with its key.
-        let mut late: Vec<String> = world.table("late").iter().flat_map(as_values).map(|row| {
+        // A late row is written with its key, as a text.
+        let tables = world.table("late");
+        let types = tables.iter().map(|rows| rows.column_by_name("key").unwrap().data_type());
+        prop_assert!(types.into_iter().all(|of| *of == DataType::Utf8));
+        let mut late: Vec<String> = tables.iter().flat_map(as_values).map(|row| {
             let (key, text) = (row["key"].as_str().unwrap(), row["text"].as_str().unwrap());
             format!("{key} {text}")
         }).collect();
