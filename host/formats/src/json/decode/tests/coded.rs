@@ -163,7 +163,8 @@ fn a_column_whose_rows_share_nothing_has_values_and_is_tried_again_later() {
     let [store, city] = batches.decode(400, own);
     assert_eq!((distinct(&store), distinct(&city)), (None, Some(1)));
     assert_eq!(values(&store).as_string::<i32>().value(399), "store-399");
-    let mut stores = |record: &dyn Fn(usize) -> String| batches.decode(400, record)[0].clone();
+    let mut stores =
+        |record: &dyn Fn(usize) -> String| ArrayRef::clone(&batches.decode(400, record)[0]);
     assert_eq!(distinct(&stores(&own)), None, "one is left out");
     assert_eq!(
         distinct(&stores(&own)),
