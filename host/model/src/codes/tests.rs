@@ -1,3 +1,5 @@
+//! The coder against a map, and its tables against chosen values.
+
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
