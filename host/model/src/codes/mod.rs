@@ -91,8 +91,8 @@ impl Coder {
         self.firsts.clear();
     }
 
-    /// Gives the value of the next row its code. `row` is the number that the caller has for it. `same` is asked of a code whose value is packed
-    /// alike and not whole.
+    /// Gives the value of the next row its code. `row` is the number that the caller has for it. `same` is asked of a code whose
+    /// value is packed alike and not whole.
     #[inline(always)]
     pub fn push(&mut self, packed: Packed, row: u32, same: impl Fn(u32, &[u32]) -> bool) -> Met {
         let mask = self.slots.len() - 1;

@@ -1,11 +1,15 @@
 //! The coder against a map, and its tables against chosen values.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
+use arrow::array::{DictionaryArray, Int64Array, StringArray};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef, UInt32Type};
 use proptest::prelude::*;
 
 use super::pair_hash::PairHash;
 use super::*;
+use crate::schema::with_codes;
 
 fn text() -> impl Strategy<Value = String> {
     prop_oneof![
@@ -88,5 +92,26 @@ fn chosen_numbers_do_not_share_a_place_of_the_table() {
             let most = places.into_iter().max().unwrap();
             assert!(most <= 12, "{most} numbers in one place with seed {seed}");
         }
+    }
+}
+
+#[test]
+fn a_schema_follows_its_columns_from_texts_to_codes_and_back_and_nowhere_else() {
+    let text: ArrayRef = Arc::new(StringArray::from(vec!["a", "b", "a"]));
+    let codes: DictionaryArray<UInt32Type> = ["a", "b", "a"].into_iter().collect();
+    let codes: ArrayRef = Arc::new(codes);
+    assert_eq!(&values(&codes), &text);
+    let number: ArrayRef = Arc::new(Int64Array::from(vec![1, 2, 1]));
+    let schema = |of: &DataType| -> SchemaRef {
+        Arc::new(Schema::new(vec![Field::new("it", of.clone(), true)]))
+    };
+    for (declared, found) in [(&text, &codes), (&codes, &text)] {
+        let fields = with_codes(&schema(declared.data_type()), std::slice::from_ref(found));
+        assert_eq!(fields, schema(found.data_type()));
+    }
+    for (declared, found) in [(&text, &number), (&number, &text), (&number, &codes), (&text, &text)]
+    {
+        let fields = schema(declared.data_type());
+        assert_eq!(with_codes(&fields, std::slice::from_ref(found)), fields);
     }
 }

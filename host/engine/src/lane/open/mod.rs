@@ -364,8 +364,8 @@ fn say_where_it_begins(record: &ChainRecord, chain: &str, found: bool) {
             pipeline,
             chain,
             %epoch,
-            "the chain says that the input was read to its end: nothing is read now, whatever was added. `watch` reads what comes \
-             later, and `sluicegate reset` lets it begin again"
+            "the chain says that the input was read to its end: nothing is read now, not even what was added since, and `watch` \
+             or another `end` changes nothing. `sluicegate reset` begins the pipeline again"
         );
     } else if found {
         tracing::info!(pipeline, chain, %epoch, "goes on where the chain stands");

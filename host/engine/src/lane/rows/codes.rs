@@ -83,4 +83,22 @@ mod tests {
         assert!(codes.dictionary(5, &unique).is_none());
         assert_eq!(codes.known.len(), 2);
     }
+
+    #[test]
+    fn rows_that_are_handed_on_have_their_values_back() {
+        let texts: Vec<_> =
+            (0..40).map(|row| (row % 7 > 0).then(|| format!("t{}", row % 3))).collect();
+        let column: ArrayRef =
+            Arc::new(texts.iter().map(Option::as_deref).collect::<StringArray>());
+        let coded = Codes::default().dictionary(0, &column).unwrap();
+        let batch = RecordBatch::try_from_iter_with_nullable([("text", coded, true)]).unwrap();
+        for picked in [None, Some(vec![0, 1, 7, 39])] {
+            let rows = super::super::project(&batch, &[0], picked.as_deref());
+            let picked = picked.unwrap_or((0..40).collect());
+            let expected: Vec<_> =
+                picked.iter().map(|row| texts[*row as usize].as_deref()).collect();
+            assert_eq!(rows.column(0).as_string::<i32>().iter().collect::<Vec<_>>(), expected);
+            assert_eq!(rows.schema().field(0).data_type(), &DataType::Utf8);
+        }
+    }
 }

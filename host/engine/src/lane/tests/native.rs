@@ -39,8 +39,8 @@ pub(super) fn code(name: &str, kind: PluginKind) -> (Arc<dyn Code>, Description)
     };
     let key = PluginColumn { name: "key".to_owned(), ..text.clone() };
     let inputs = match name {
-        "key-by-code" | "key" => vec![key],
-        "both" => vec![text, key],
+        "key" => vec![key],
+        "key-by-code" | "both" => vec![text, key],
         _ => vec![text],
     };
     let description = Description {

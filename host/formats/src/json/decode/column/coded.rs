@@ -18,12 +18,12 @@ const PAUSE_MAX: u32 = 63;
 /// What is kept of a column by code between batches.
 #[derive(Default)]
 pub(super) struct Coding {
-    /// Its memory is used again: 8 bytes for each row of the largest batch.
+    /// Its memory is used again: at most 16 bytes for each row of the largest batch.
     coder: Option<Coder>,
     /// How many batches are still left out, and how many were the last time.
     left_out: u32,
     pause: u32,
-    /// Rows of the last batch that was coded, if all of its records are good.
+    /// Records of the last batch that was begun to be coded.
     rows: usize,
 }
 
@@ -69,6 +69,7 @@ impl Coding {
         let Coded { codes, .. } = coder.take();
         self.coder = Some(coder);
         self.pause /= 2;
+        self.left_out = 0;
         let codes = UInt32Array::new(codes.into(), nulls);
         let dictionary = DictionaryArray::<UInt32Type>::try_new(codes, texts.finish(None));
         Arc::new(dictionary.expect("each code is the place of a text"))

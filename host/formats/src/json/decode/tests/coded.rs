@@ -129,7 +129,7 @@ fn codes_are_given_up_wherever_the_row_stands_that_is_one_too_many() {
     // Sixteen texts are shared by 64 rows, and no seventeenth.
     let city = |row: usize| match row {
         40 => "null".to_owned(),
-        row => format!("\"city-{}\"", row % 16),
+        row => format!("\"city-{}\"", row / 2 % 16),
     };
     let good = |row| format!(r#"{{"store":"s","to":{{"city":{}}},"n":1}}"#, city(row));
     let [_, cities] = Batches::new().decode(64, good);
@@ -137,11 +137,13 @@ fn codes_are_given_up_wherever_the_row_stands_that_is_one_too_many() {
     let cities = cities.as_string::<i32>();
     let found: Vec<_> =
         (0..64).map(|row| cities.is_valid(row).then(|| cities.value(row))).collect();
-    let sent = |row: usize| (row != 40).then(|| format!("city-{}", row % 16));
+    let sent = |row: usize| (row != 40).then(|| format!("city-{}", row / 2 % 16));
     assert_eq!(
         found,
         (0..64).map(sent).collect::<Vec<_>>().iter().map(Option::as_deref).collect::<Vec<_>>()
     );
+    let [_, cities] = Batches::new().decode(64, |row| good(if row == 40 { 41 } else { row }));
+    assert_eq!(distinct(&cities), Some(16), "without it all is well");
     // The record that brings the seventeenth is refused behind it.
     let refused = |row| match row {
         40 => r#"{"store":"s","to":{"city":"another"},"n":x}"#.to_owned(),
@@ -174,8 +176,10 @@ fn a_column_whose_rows_share_nothing_has_values_and_is_tried_again_later() {
     let tries: Vec<_> = (0..5).map(|_| distinct(&stores(&shared))).collect();
     assert_eq!(tries, [None, None, None, Some(1), Some(1)]);
     assert_eq!(distinct(&stores(&own)), None);
-    let [many, _] = batches.decode(801, shared);
-    assert_eq!(distinct(&many), Some(1), "what many rows share, few may not");
+    for _ in 0..2 {
+        let [many, _] = batches.decode(801, shared);
+        assert_eq!(distinct(&many), Some(1), "what many rows share, few may not");
+    }
     let [few, _] = batches.decode(63, shared);
     assert_eq!(distinct(&few), None, "so few are never coded");
 }

@@ -709,3 +709,18 @@ fn days_are_real_days() {
         assert_eq!(time_text::days(text), None, "{text}");
     }
 }
+
+#[test]
+fn null_in_the_place_of_an_object_is_as_good_as_a_missing_key() {
+    let columns = [
+        nullable(at(&["to", "city"], column("city", ColumnType::String))),
+        at(&["by", "name"], column("name", ColumnType::String)),
+    ];
+    let said = verdicts(
+        &columns,
+        &[r#"{"to":null,"by":{"name":"a"}}"#, r#"{"to":{"city":"b"},"by":null}"#, r#"{"to":{}}"#],
+    );
+    let said: Vec<&str> = said.lines().collect();
+    assert_eq!((said[0], said[1]), ("ok", said[2]));
+    assert_ne!(said[2], "ok");
+}

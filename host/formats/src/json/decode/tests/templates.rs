@@ -232,6 +232,19 @@ fn a_stream_that_is_written_in_another_way_from_some_record_on_is_learned() {
 }
 
 #[test]
+fn null_in_the_place_of_an_object_is_followed_like_what_leads_to_a_value() {
+    let with = |deep: &str| format!(r#"{{"store":"s","deep":{deep},"price":1}}"#);
+    let mut decoder = decoder();
+    assert!(read(&mut decoder, &with("null")));
+    assert_eq!(followed(&mut decoder, &with("null")), None);
+    assert_eq!(followed(&mut decoder, &with(r#"{"er":2}"#)), Some(r#"{"store":"s""#.len()));
+    let long = r#"{"store":"s","a key of more than eight bytes":1,"deep":{"in":null},"price":1}"#;
+    let records = ["null", "null", r#"{"er":2}"#, "nullx", "null", "nul", "null", "[]", "null"];
+    let records = records.iter().flat_map(|deep| [with(deep), long.to_owned()]);
+    each_as_alone(&records.collect::<Vec<_>>()).unwrap();
+}
+
+#[test]
 fn a_record_that_is_given_up_is_learned_by_nobody_and_keeps_nobody_from_it() {
     let (good, bad) = (r#"{"store":"s","price":1}"#, r#"{"store":"s","price":1e2}"#);
     let mut decoder = decoder();
