@@ -110,15 +110,7 @@ impl CodedTexts {
 
     /// Appends a row without a text. False as above.
     pub(super) fn push_null(&mut self) -> bool {
-        let row = self.coder.len() as u32;
-        match self.coder.push(Packed::NULL, row, |_, _| true) {
-            Met::Again => true,
-            Met::New => {
-                self.texts.push(&[]);
-                true
-            }
-            Met::TooMany => false,
-        }
+        self.push_packed(Packed::NULL, &[])
     }
 
     /// Forgets the rows from `rows` on.
